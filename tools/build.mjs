@@ -1,0 +1,13 @@
+// Builds dist/ with tsc. Incremental; `--clean` deletes dist/ first.
+import { spawnSync } from 'node:child_process'
+import { existsSync, rmSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+if (process.argv.includes('--clean')) rmSync(`${root}/dist`, { recursive: true, force: true })
+const tsc = `${root}/node_modules/typescript/bin/tsc`
+if (!existsSync(tsc)) {
+  console.error('build: the npm packages are not installed; run `npm ci` first')
+  process.exit(77)
+}
+process.exit(spawnSync(process.execPath, [tsc, '-p', root], { stdio: 'inherit' }).status ?? 1)

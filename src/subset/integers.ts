@@ -1,0 +1,48 @@
+/**
+ * Integers of stated width, as the packet path sees them.
+ *
+ * In V8 each of them is a number; the names say which range its author promises, and the compiler to eBPF
+ * holds the author to it. Where JavaScript's arithmetic and the kernel's differ, one of the functions below
+ * stands in for the operator:
+ *
+ *   a & b, a | b, a ^ b, a << n   are signed in JavaScript: write `u32(a & b)` unless b is a 31-bit constant
+ *   a * b                         loses bits past 2^53: write `mul32(a, b)` for the product modulo 2^32
+ *   a / b                         makes fractions: write `div(a, b)`, b never 0
+ */
+
+/** 0 … 255 */
+export type u8 = number
+/** 0 … 65 535 */
+export type u16 = number
+/** 0 … 4 294 967 295 */
+export type u32 = number
+
+/** The value modulo 2^8. */
+export function u8(value: number): u8 {
+  return value & 0xff
+}
+
+/** The value modulo 2^16. */
+export function u16(value: number): u16 {
+  return value & 0xffff
+}
+
+/** The value modulo 2^32, never negative. */
+export function u32(value: number): u32 {
+  return value >>> 0
+}
+
+/** The product modulo 2^32. */
+export function mul32(a: u32, b: u32): u32 {
+  return Math.imul(a, b) >>> 0
+}
+
+/** The whole part of a / b. Both are unsigned 32-bit numbers; the caller guarantees b ≥ 1. */
+export function div(a: u32, b: u32): u32 {
+  return Math.trunc(a / b)
+}
+
+/** Is timestamp `a` at or after `b`? Both are 32-bit ticks that wrap; they lie less than 2^31 ticks apart. */
+export function isAtOrAfter(a: u32, b: u32): boolean {
+  return ((a - b) | 0) >= 0
+}

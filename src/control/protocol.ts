@@ -1,0 +1,101 @@
+/**
+ * What can be asked of a running daemon over its control socket.
+ *
+ * A Unix stream socket, mode 0600. One JSON object a line: the client sends `{"id":1,"call":"service.add",
+ * "with":{…}}`, the daemon answers `{"id":1,"result":…}` or `{"id":1,"error":{"errno":"EEXIST","message":…}}`.
+ * A long answer comes in parts: any number of `{"id":1,"part":[…]}` lines before a final `{"id":1,"result":[…]}`, the
+ * arrays to be joined. Calls of one client are answered in order; a client may send the next before the answer.
+ */
+import type {
+  ConnectionListing,
+  LocalAddressListing,
+  ServerKey,
+  ServerSettings,
+  ServiceKey,
+  ServiceListing,
+  ServiceSettings,
+  Timeouts,
+} from '../director/model.ts'
+
+export interface DaemonStatus {
+  readonly version: string
+  readonly pid: number
+  readonly engine: 'v8' | 'kernel'
+  readonly uptimeS: number
+  readonly interfaces: readonly {
+    readonly name: string
+    readonly how: string
+    readonly mac: string
+  }[]
+  readonly services: number
+  readonly servers: number
+  readonly connections: number
+  readonly connectionsMax: number
+  /** Packets by what became of them: every frame counts under exactly one name. */
+  readonly reasons: Readonly<Record<string, number>>
+  /** Engine's own counters: frames received, sent, lost in a ring, injected… */
+  readonly engineCounters: Readonly<Record<string, number>>
+}
+
+/** A step of `explain`. */
+export interface ExplainedStep {
+  readonly step: string
+  readonly text: string
+}
+export interface Explanation {
+  readonly verdict: string
+  readonly reason: string
+  readonly service: string | null
+  readonly server: string | null
+  readonly steps: readonly ExplainedStep[]
+}
+
+/** Every call: its parameters and its result. */
+export interface Calls {
+  status: { with: Record<string, never>; result: DaemonStatus }
+  /** connectionTableSize is what `ipvsadm -L` prints as (size=…). */
+  'ipvs.version': {
+    with: Record<string, never>
+    result: { version: string; connectionTableSize: number }
+  }
+  /** All services, or the one named (ESRCH if there is none). */
+  'service.list': { with: { service?: ServiceKey }; result: ServiceListing[] }
+  'service.add': { with: { service: ServiceKey; settings: ServiceSettings }; result: null }
+  'service.edit': { with: { service: ServiceKey; settings: ServiceSettings }; result: null }
+  'service.delete': { with: { service: ServiceKey }; result: null }
+  /** Zeroes counters of one service or, without one, of all. */
+  'service.zero': { with: { service?: ServiceKey }; result: null }
+  'service.flush': { with: Record<string, never>; result: null }
+  'server.add': {
+    with: { service: ServiceKey; server: ServerKey; settings: ServerSettings }
+    result: null
+  }
+  'server.edit': {
+    with: { service: ServiceKey; server: ServerKey; settings: ServerSettings }
+    result: null
+  }
+  'server.delete': { with: { service: ServiceKey; server: ServerKey }; result: null }
+  'local.add': { with: { service: ServiceKey; address: string }; result: null }
+  'local.delete': { with: { service: ServiceKey; address: string }; result: null }
+  'local.list': {
+    with: { service?: ServiceKey }
+    result: { service: ServiceKey; locals: LocalAddressListing[] }[]
+  }
+  'connection.list': { with: Record<string, never>; result: ConnectionListing[] }
+  'timeouts.get': { with: Record<string, never>; result: Timeouts }
+  'timeouts.set': { with: Timeouts; result: null }
+  explain: {
+    with: { client: ServerKey; virtual: ServerKey; protocol: 'tcp' | 'udp' }
+    result: Explanation
+  }
+}
+
+export type CallName = keyof Calls
+
+/** Where the daemon listens unless `--socket` or SLUICE_SOCKET says otherwise. */
+export const DEFAULT_SOCKET_PATH = '/run/sluice/sluice.sock'
+
+/** Bytes a client may send without ending its line. */
+export const LINE_MAX = 1 << 20
+/** Rows in one part of a long answer. */
+export const PART_ROWS = 4096

@@ -1,0 +1,127 @@
+/**
+ * What the director is told and what it tells: virtual services, real servers, connections, in the words and
+ * units of the command line. Plain JSON values: the control socket carries them unchanged.
+ *
+ * Addresses are canonical text (base/ip.ts). The meaning of every field is IPVS's
+ * (include/uapi/linux/ip_vs.h); what IPVS does not have says so.
+ */
+
+export type ServiceProtocol = 'tcp' | 'udp' | 'sctp'
+export type IpFamily = 4 | 6
+
+/** Which virtual service: an address and port, or a firewall mark. */
+export type ServiceKey =
+  | { readonly protocol: ServiceProtocol; readonly address: string; readonly port: number }
+  | { readonly firewallMark: number; readonly family: IpFamily }
+
+export interface ServiceSettings {
+  /** One of the names in dataplane/schedulers, or 'none'. */
+  readonly scheduler: string
+  /** IP_VS_SVC_F_SCHED1 | 2 | 3 as bits 1, 2, 4: for sh and mh 1 is fallback, 2 is port. */
+  readonly schedulerFlags: number
+  /** Seconds a client stays with its server; 0: no persistence. */
+  readonly persistenceTimeoutS: number
+  /** Which part of the client's address persistence looks at: IPv4 a 32-bit mask, IPv6 a prefix length. */
+  readonly netmask: number
+  /** One-packet scheduling. */
+  readonly onePacket: boolean
+  /** Persistence engine ('sip'), if any. */
+  readonly persistenceEngine: string | null
+}
+
+export type ForwardingMethod = 'masquerade' | 'local' | 'tunnel' | 'direct' | 'fullnat'
+export type TunnelType = 'ipip' | 'gue' | 'gre'
+export type TunnelChecksum = 'none' | 'checksum' | 'remote-checksum'
+
+export interface Tunnel {
+  readonly type: TunnelType
+  /** GUE's UDP port, else 0. */
+  readonly port: number
+  readonly checksum: TunnelChecksum
+}
+
+export interface ServerKey {
+  readonly address: string
+  readonly port: number
+}
+
+export interface ServerSettings {
+  /** `fullnat` is ours (Taobao's): `ipvsadm -b`. */
+  readonly forwarding: ForwardingMethod
+  /** 0 … 2 147 483 647; 0 drains: no new connections. */
+  readonly weight: number
+  /** Connections at which the server counts as overloaded; 0: never. */
+  readonly upperThreshold: number
+  /** Connections below which it no longer does; 0: three quarters of the upper. */
+  readonly lowerThreshold: number
+  readonly tunnel: Tunnel
+}
+
+export interface Counters {
+  readonly connections: number
+  readonly inPackets: number
+  readonly outPackets: number
+  readonly inBytes: number
+  readonly outBytes: number
+}
+
+/** Per second, averaged as IPVS's estimator does (ip_vs_est.c). */
+export interface Rates {
+  readonly connections: number
+  readonly inPackets: number
+  readonly outPackets: number
+  readonly inBytes: number
+  readonly outBytes: number
+}
+
+export interface ServerListing extends ServerKey, ServerSettings {
+  readonly family: IpFamily
+  readonly activeConnections: number
+  readonly inactiveConnections: number
+  readonly persistentConnections: number
+  readonly counters: Counters
+  readonly rates: Rates
+}
+
+export interface ServiceListing {
+  readonly key: ServiceKey
+  readonly family: IpFamily
+  readonly settings: ServiceSettings
+  readonly counters: Counters
+  readonly rates: Rates
+  /** In the table's order: most recently added first. */
+  readonly servers: readonly ServerListing[]
+}
+
+export interface ConnectionListing {
+  readonly protocol: 'tcp' | 'udp' | 'sctp' | 'ip'
+  readonly client: ServerKey
+  readonly virtual: ServerKey
+  readonly server: ServerKey
+  /** FULLNAT: the director's address and port towards the server. */
+  readonly local: ServerKey | null
+  /** As `ipvsadm -Lnc` names it: ESTABLISHED, SYN_RECV, UDP, NONE, ASSURED… */
+  readonly state: string
+  readonly expiresS: number
+}
+
+/** Seconds; a 0 in a request keeps the old value. */
+export interface Timeouts {
+  readonly tcp: number
+  readonly tcpFin: number
+  readonly udp: number
+}
+
+/** A local address of a FULLNAT service: `ipvsadm -P … -z ADDRESS`. */
+export interface LocalAddressListing {
+  readonly address: string
+  readonly connections: number
+  /** Source ports that could not be had here: every port towards the chosen server was taken. */
+  readonly portsExhausted: number
+}
+
+/** Why the director said no, as IPVS's errno; `message` is for people and says what to do instead. */
+export interface Refusal {
+  readonly errno: 'EEXIST' | 'ENOENT' | 'ESRCH' | 'EINVAL' | 'ERANGE' | 'ENOSPC' | 'EOPNOTSUPP'
+  readonly message: string
+}

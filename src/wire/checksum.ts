@@ -11,14 +11,13 @@
  * watches them overflow. The first part of this file is the packet path's and keeps to the subset, the
  * second is for the control plane.
  */
-import type { u16, u32 } from '../subset/integers.ts'
-import { u32 as toU32 } from '../subset/integers.ts'
+import { u32, type u16 } from '../subset/integers.ts'
 import type { Packet } from '../subset/packet.ts'
 import { header } from '../subset/struct.ts'
 
 /** The delta after one 16-bit field, at an even place in what is summed, changes from `was` to `is`. */
 export function replace16(delta: u32, was: u16, is: u16): u32 {
-  return toU32(delta + (was ^ 0xffff) + is)
+  return u32(delta + (was ^ 0xffff) + is)
 }
 
 /** The same for a 32-bit field. */
@@ -28,7 +27,7 @@ export function replace32(delta: u32, was: u32, is: u32): u32 {
 
 /** The checksum after the changes gathered in `delta`. For UDP, see `applyDeltaUdp`. */
 export function applyDelta(checksum: u16, delta: u32): u16 {
-  return fold(toU32(delta + (checksum ^ 0xffff))) ^ 0xffff
+  return fold(u32(delta + (checksum ^ 0xffff))) ^ 0xffff
 }
 
 /** The same for UDP, where 0 means "no checksum": it stays, and never comes to be. */
@@ -40,7 +39,7 @@ export function applyDeltaUdp(checksum: u16, delta: u32): u16 {
 
 /** The same for a partial checksum: a pseudo-header's sum, not complemented (offloads, see packet.ts). */
 export function applyDeltaPartial(sum: u16, delta: u32): u16 {
-  return fold(toU32(delta + sum))
+  return fold(u32(delta + sum))
 }
 
 /** The one's-complement sum of both halves: 32 bits to 16. */
@@ -51,7 +50,7 @@ export function fold(sum: u32): u16 {
 
 /** The sum with both halves of `value` added. */
 export function add32(sum: u32, value: u32): u32 {
-  return toU32(sum + (value >>> 16) + (value & 0xffff))
+  return u32(sum + (value >>> 16) + (value & 0xffff))
 }
 
 const Block = header('checksum-block', { w0: 'u32', w1: 'u32', w2: 'u32', w3: 'u32' })

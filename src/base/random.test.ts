@@ -3,13 +3,11 @@ import { test } from 'node:test'
 import { Random } from './random.ts'
 
 test('a seed repeats its sequence, another does not', () => {
-  const sequence = (seed: number) => Array.from({ length: 8 }, () => new Random(seed).next32())
   const drawn = (seed: number) => {
     const random = new Random(seed)
     return Array.from({ length: 8 }, () => random.next32())
   }
   assert.deepEqual(drawn(1), drawn(1))
-  assert.deepEqual(sequence(1), sequence(1))
   assert.notDeepEqual(drawn(1), drawn(2))
   assert.notDeepEqual(drawn(1), drawn(2 ** 32 + 1))
 })

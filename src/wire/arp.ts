@@ -10,6 +10,9 @@
  *
  * The first 8 bytes say that the other 20 mean what the picture says: see `isArp` before you trust them.
  */
+import { viewOf } from '../base/bytes.ts'
+import { ipToWords, wordsToIp } from '../base/ip.ts'
+import { macToParts, partsToMac, ZERO_MAC } from '../base/mac.ts'
 import { header } from '../subset/struct.ts'
 import type { ViewOf } from '../subset/struct.ts'
 import { EtherType } from './ethernet.ts'
@@ -40,4 +43,59 @@ export function isArp(arp: ViewOf<typeof Arp>): boolean {
     arp.hardwareLength === 6 &&
     arp.protocolLength === 4
   )
+}
+
+/** A message as the control plane sees it. */
+export interface ArpMessage {
+  /** `ArpOperation.request` or `reply`; others (reverse ARP, …) are kept as they are. */
+  readonly operation: number
+  readonly senderMac: string
+  readonly senderIp: string
+  readonly targetMac: string
+  readonly targetIp: string
+}
+
+/** Undefined if cut, or ARP for other than IPv4 over Ethernet. Padding behind is ignored. */
+export function parseArp(bytes: Uint8Array): ArpMessage | undefined {
+  if (bytes.length < Arp.size) return undefined
+  const arp = Arp.view(viewOf(bytes), 0)
+  if (!isArp(arp)) return undefined
+  return {
+    operation: arp.operation,
+    senderMac: partsToMac(arp.senderMacHigh, arp.senderMacLow),
+    senderIp: wordsToIp(0, 0, 0xffff, arp.senderIp),
+    targetMac: partsToMac(arp.targetMacHigh, arp.targetMacLow),
+    targetIp: wordsToIp(0, 0, 0xffff, arp.targetIp),
+  }
+}
+
+/** The message's 28 bytes. */
+export function emitArp(message: ArpMessage): Uint8Array {
+  const bytes = new Uint8Array(Arp.size)
+  const arp = Arp.view(viewOf(bytes), 0)
+  const sender = macToParts(message.senderMac)
+  const target = macToParts(message.targetMac)
+  arp.hardwareType = ARP_HARDWARE_ETHERNET
+  arp.protocolType = EtherType.ipv4
+  arp.hardwareLength = 6
+  arp.protocolLength = 4
+  arp.operation = message.operation
+  arp.senderMacHigh = sender.high
+  arp.senderMacLow = sender.low
+  arp.senderIp = ipToWords(message.senderIp)[3]
+  arp.targetMacHigh = target.high
+  arp.targetMacLow = target.low
+  arp.targetIp = ipToWords(message.targetIp)[3]
+  return bytes
+}
+
+/** 'Request who-has 10.0.0.1 tell 10.0.0.2', as tcpdump says it behind 'ARP, '. */
+export function formatArp(message: ArpMessage): string {
+  const { operation, senderMac, senderIp, targetMac, targetIp } = message
+  if (operation === ArpOperation.reply) return `Reply ${senderIp} is-at ${senderMac}`
+  if (operation !== ArpOperation.request) return `operation ${operation} from ${senderIp}`
+  if (senderIp === targetIp) return `Announcement ${senderIp}`
+  if (senderIp === '0.0.0.0') return `Probe ${targetIp}`
+  const hint = targetMac === ZERO_MAC ? '' : ` (${targetMac})`
+  return `Request who-has ${targetIp}${hint} tell ${senderIp}`
 }

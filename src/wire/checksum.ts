@@ -11,6 +11,7 @@
  * watches them overflow. The first part of this file is the packet path's and keeps to the subset, the
  * second is for the control plane.
  */
+import { ipToBytes } from '../base/ip.ts'
 import { u32, type u16 } from '../subset/integers.ts'
 import type { Packet } from '../subset/packet.ts'
 import { header } from '../subset/struct.ts'
@@ -100,4 +101,36 @@ export function sumFrame(packet: Packet, offset: u32, length: u32): u32 {
     left -= 1
   }
   return sum
+}
+
+// For the control plane, from here on.
+
+/** The sum of `bytes`, added to `sum`, not folded; an odd last byte counts as the high half of a word. */
+export function sumBytes(bytes: Uint8Array, sum: u32 = 0): u32 {
+  for (let i = 0; i + 1 < bytes.length; i += 2) sum += (bytes[i]! << 8) | bytes[i + 1]!
+  if (bytes.length % 2 === 1) sum += bytes.at(-1)! << 8
+  return sum
+}
+
+/** The Internet checksum of `bytes`, in which the checksum field is still 0; `pseudoSum` if there is one. */
+export function checksum(bytes: Uint8Array, pseudoSum: u32 = 0): u16 {
+  return fold(sumBytes(bytes, pseudoSum)) ^ 0xffff
+}
+
+/** Does the checksum that lies somewhere in `bytes` fit them? */
+export function isChecksumRight(bytes: Uint8Array, pseudoSum: u32 = 0): boolean {
+  return fold(sumBytes(bytes, pseudoSum)) === 0xffff
+}
+
+/**
+ * The sum of the pseudo-header that TCP, UDP, ICMPv6 and VRRP put before what they sum (RFC 9293 §3.1,
+ * RFC 8200 §8.1). `length` is that of the transport header and payload. Both addresses are of one family.
+ */
+export function pseudoHeaderSum(
+  source: string,
+  destination: string,
+  protocol: number,
+  length: number,
+): u32 {
+  return sumBytes(ipToBytes(source), sumBytes(ipToBytes(destination))) + protocol + add32(0, length)
 }

@@ -28,3 +28,24 @@ export const Protocol = {
   /** IPv6 only: mobility header. */
   mobility: 135,
 } as const
+
+const NAMES: Readonly<Record<number, string>> = {
+  [Protocol.icmp]: 'ICMP',
+  [Protocol.igmp]: 'IGMP',
+  [Protocol.ipip]: 'IPIP',
+  [Protocol.tcp]: 'TCP',
+  [Protocol.udp]: 'UDP',
+  [Protocol.ipv6]: 'IPv6',
+  [Protocol.gre]: 'GRE',
+  [Protocol.esp]: 'ESP',
+  [Protocol.ah]: 'AH',
+  [Protocol.icmpv6]: 'ICMPv6',
+  [Protocol.none]: 'no next header',
+  [Protocol.vrrp]: 'VRRP',
+  [Protocol.sctp]: 'SCTP',
+}
+
+/** 'TCP (6)', or 'unknown (99)'. */
+export function formatProtocol(protocol: number): string {
+  return `${NAMES[protocol] ?? 'unknown'} (${protocol})`
+}

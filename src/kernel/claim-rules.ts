@@ -1,0 +1,189 @@
+/**
+ * Which frames the engine takes from the kernel's own stack: the predicate, as nftables computes it.
+ *
+ * The twin of `isClaimed` in claim.ts, which says what it is for; whoever changes one changes both. In `nft`'s
+ * own words, per family (ip/ip6, `4`/`6`), as `nft list table netdev sluice` prints it:
+ *
+ *   chain claim         meta pkttype other return
+ *                       vlan id != 0 return                          802.1Q
+ *                       ether type 8021ad vlan id != 0 return        802.1ad
+ *                       meta protocol ip  ip daddr @destination_addresses4 jump to4
+ *                       meta protocol ip  ip saddr @source_addresses4  ip daddr != @own_addresses4 jump from4
+ *                       … and for ip6
+ *   chain to4           ip frag-off & 0x3fff != 0 counter drop       to6: exthdr frag exists
+ *                       icmp type @icmp_errors counter drop          to6: icmpv6 type < 128
+ *                       ip daddr . meta l4proto @destinations_any_port4 counter drop
+ *                       ip daddr . meta l4proto . th dport @destinations4 counter drop
+ *   chain from4         the same with saddr, sport and sources
+ *   chain ingress_eth0  type filter hook ingress device eth0; jump claim     one for each interface
+ */
+import { EtherType } from '../wire/ethernet.ts'
+import { Protocol } from '../wire/ip-protocol.ts'
+import {
+  CLAIMED_ICMP_TYPES,
+  FRAGMENT_MASK,
+  ICMPV6_ERRORS_END,
+  PACKET_OTHERHOST,
+  VLAN_ID_MASK,
+} from './claim.ts'
+import {
+  compare,
+  Comparison,
+  count,
+  drop,
+  FIRST_UNIT,
+  goBack,
+  Header,
+  isIn,
+  isNotIn,
+  jump,
+  loadBytes,
+  loadHasExtension,
+  loadMeta,
+  mask,
+  Meta,
+  type Expression,
+} from './nftables-expression.ts'
+import type { SetField, Transaction } from './nftables-message.ts'
+
+/** The shared chain that every interface's jumps to. */
+export const CLAIM_CHAIN = 'claim'
+
+const FAMILIES = [4, 6] as const
+const ROLES = ['destination', 'source'] as const
+type Family = (typeof FAMILIES)[number]
+type Role = (typeof ROLES)[number]
+
+/** Where an address is in the header, and how long. */
+const ADDRESS = {
+  4: { source: 12, destination: 16, length: 4, type: 'ipv4' },
+  6: { source: 8, destination: 24, length: 16, type: 'ipv6' },
+} as const
+/** Where a port is in the header of TCP, UDP and SCTP. */
+const PORT = { source: 0, destination: 2 } as const
+const ICMP_ERRORS = 'icmp_errors'
+
+/** The names of all sets that hold a `ClaimElement`, in the order of their making. */
+export function claimSetNames(): string[] {
+  return FAMILIES.flatMap((family) => [
+    `own_addresses${family}`,
+    ...ROLES.flatMap((role) => [
+      `${role}_addresses${family}`,
+      `${role}s_any_port${family}`,
+      `${role}s${family}`,
+    ]),
+  ])
+}
+
+/** Sets, chains and rules, without elements and interfaces. */
+export function addClaimRules(to: Transaction): void {
+  addSets(to)
+  const chains = FAMILIES.flatMap((family) => ROLES.map((role) => chainOf(role, family)))
+  for (const chain of [...chains, CLAIM_CHAIN]) to.newChain(chain)
+  for (const family of FAMILIES) for (const role of ROLES) addRoleRules(to, role, family)
+
+  to.newRule(CLAIM_CHAIN, [
+    loadMeta(Meta.packetType),
+    compare(Comparison.equal, [PACKET_OTHERHOST]),
+    goBack,
+  ])
+  for (const tag of [EtherType.vlan, EtherType.qinq]) {
+    to.newRule(CLAIM_CHAIN, [
+      loadBytes(Header.link, 12, 2), // the kernel keeps the tag aside, nftables shows it in its place
+      compare(Comparison.equal, u16(tag)),
+      loadBytes(Header.link, 14, 2),
+      mask(u16(VLAN_ID_MASK)),
+      compare(Comparison.notEqual, u16(0)),
+      goBack,
+    ])
+  }
+  for (const family of FAMILIES) {
+    to.newRule(CLAIM_CHAIN, [
+      ...isFamily(family),
+      loadAddress('destination', family),
+      isIn(`destination_addresses${family}`),
+      jump(chainOf('destination', family)),
+    ])
+    to.newRule(CLAIM_CHAIN, [
+      ...isFamily(family),
+      loadAddress('source', family),
+      isIn(`source_addresses${family}`),
+      loadAddress('destination', family),
+      isNotIn(`own_addresses${family}`),
+      jump(chainOf('source', family)),
+    ])
+  }
+}
+
+function addSets(to: Transaction): void {
+  const protocol: SetField = { type: 'protocol', length: 1 }
+  const port: SetField = { type: 'port', length: 2 }
+  for (const family of FAMILIES) {
+    const address: SetField = ADDRESS[family]
+    to.newSet(`own_addresses${family}`, [address])
+    for (const role of ROLES) {
+      to.newSet(`${role}_addresses${family}`, [address])
+      to.newSet(`${role}s_any_port${family}`, [address, protocol])
+      to.newSet(`${role}s${family}`, [address, protocol, port])
+    }
+  }
+  to.newSet(ICMP_ERRORS, [{ type: 'icmpType', length: 1 }])
+  to.addElements(
+    ICMP_ERRORS,
+    CLAIMED_ICMP_TYPES.map((type) => Uint8Array.of(type)),
+  )
+}
+
+/** What is claimed of that which goes to (comes from) an address of the role. */
+function addRoleRules(to: Transaction, role: Role, family: Family): void {
+  const chain = chainOf(role, family)
+  const protocolUnit = FIRST_UNIT + ADDRESS[family].length / 4
+  const claim = (...expressions: Expression[]): void =>
+    to.newRule(chain, [...isFamily(family), ...expressions, count, drop])
+
+  if (family === 4) {
+    claim(
+      loadBytes(Header.network, 6, 2),
+      mask(u16(FRAGMENT_MASK)),
+      compare(Comparison.notEqual, u16(0)),
+    )
+    claim(...isTransport(Protocol.icmp), loadBytes(Header.transport, 0, 1), isIn(ICMP_ERRORS))
+  } else {
+    claim(loadHasExtension(Protocol.fragment), compare(Comparison.equal, [1]))
+    claim(
+      ...isTransport(Protocol.icmpv6),
+      loadBytes(Header.transport, 0, 1),
+      compare(Comparison.less, [ICMPV6_ERRORS_END]),
+    )
+  }
+  const loadEndpoint = [loadAddress(role, family), loadMeta(Meta.l4Protocol, protocolUnit)]
+  claim(...loadEndpoint, isIn(`${role}s_any_port${family}`))
+  claim(
+    ...loadEndpoint,
+    loadBytes(Header.transport, PORT[role], 2, protocolUnit + 1),
+    isIn(`${role}s${family}`),
+  )
+}
+
+function chainOf(role: Role, family: Family): string {
+  return `${role === 'destination' ? 'to' : 'from'}${family}`
+}
+
+function loadAddress(role: Role, family: Family): Expression {
+  return loadBytes(Header.network, ADDRESS[family][role], ADDRESS[family].length)
+}
+
+/** In every rule, though the chain is of one family: without it `nft` prints addresses as raw bytes. */
+function isFamily(family: Family): Expression[] {
+  const type = family === 4 ? EtherType.ipv4 : EtherType.ipv6
+  return [loadMeta(Meta.protocol), compare(Comparison.equal, u16(type))]
+}
+
+function isTransport(protocol: number): Expression[] {
+  return [loadMeta(Meta.l4Protocol), compare(Comparison.equal, [protocol])]
+}
+
+/** In network order. */
+function u16(value: number): number[] {
+  return [value >>> 8, value & 0xff]
+}

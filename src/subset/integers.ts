@@ -46,3 +46,12 @@ export function div(a: u32, b: u32): u32 {
 export function isAtOrAfter(a: u32, b: u32): boolean {
   return ((a - b) | 0) >= 0
 }
+
+/** Is a × b greater than c × d? Exact for every four 32-bit numbers. */
+export function isProductGreater(a: u32, b: u32, c: u32, d: u32): boolean {
+  const left = a * b
+  const right = c * d
+  // Both sides round the same way past 2^53, so they can only be told apart wrongly when they come out equal there.
+  if (left !== right || left < Number.MAX_SAFE_INTEGER) return left > right
+  return BigInt(a) * BigInt(b) > BigInt(c) * BigInt(d)
+}

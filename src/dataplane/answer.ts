@@ -1,0 +1,196 @@
+/**
+ * ICMP errors that the director itself sends: "unreachable", "time exceeded", "too big" — RFC 792, RFC 4443.
+ *
+ * The frame in hand becomes the answer: cut to what an error may quote, new headers in front, MAC addresses
+ * swapped, and out where it came from. It speaks for the VIP, as IPVS does.
+ *
+ *   before   | Ethernet |            IP packet …                             |
+ *   after    | Ethernet | IP | ICMP type code sum | rest | IP packet, cut … |
+ *
+ * No answer to an ICMP error, a later fragment, or a source that is no single host (RFC 1122 3.2.2).
+ */
+import { u16, u32, type u8 } from '../subset/integers.ts'
+import { now, TICKS_PER_SECOND } from '../subset/clock.ts'
+import type { Packet } from '../subset/packet.ts'
+import { add32, fold, sumFrame } from '../wire/checksum.ts'
+import { Ethernet } from '../wire/ethernet.ts'
+import { Icmp } from '../wire/icmp.ts'
+import { Protocol } from '../wire/ip-protocol.ts'
+import { Ipv4 } from '../wire/ipv4.ts'
+import { Ipv6 } from '../wire/ipv6.ts'
+import { div } from '../subset/integers.ts'
+import { FragmentKind, type Flow } from './flow.ts'
+import { ICMP_ERROR_MAX, ICMPV6_ERROR_MAX } from './limits.ts'
+import { settings } from './tables.ts'
+import { Reason } from './verdict.ts'
+
+/** What to say. */
+export const Answer = { unreachable: 0, timeExceeded: 1, tooBig: 2 } as const
+
+const TIME_TO_LIVE = 64
+/** Precedence "internetwork control", as Linux gives its errors. */
+const INTERNETWORK_CONTROL = 0xc0
+
+const ethernetAt = Ethernet.cursor()
+const ipv4At = Ipv4.cursor()
+const ipv6At = Ipv6.cursor()
+const icmpAt = Icmp.cursor()
+const checksumAt = Icmp.cursor()
+const settingsAt = settings.cursor()
+
+/**
+ * Turns the frame into the answer, from the address in `flow.destination…` to the one in `flow.source…`. `mtu` for
+ * tooBig. The reason that tells the answer was sent; `silent` if none is due; icmpLimit or noRoom.
+ */
+export function answer(packet: Packet, flow: Flow, what: u32, mtu: u32, silent: u32): u32 {
+  if (flow.icmpError !== 0 || flow.fragment === FragmentKind.later) return silent
+  if (!isSingleHost(flow)) return silent
+  if (!isWithinLimit()) return Reason.icmpLimit
+  if (flow.family === 4) {
+    if (!answerIpv4(packet, flow, what, mtu)) return Reason.noRoom
+  } else if (!answerIpv6(packet, flow, what, mtu)) return Reason.noRoom
+  flow.egress = packet.ingress
+  packet.hasPartialChecksum = false
+  packet.segmentSize = 0
+  if (what === Answer.unreachable) return Reason.answeredUnreachable
+  return what === Answer.timeExceeded ? Reason.answeredTimeExceeded : Reason.answeredTooBig
+}
+
+function isSingleHost(flow: Flow): boolean {
+  if (flow.family === 4) return flow.source3 >>> 24 !== 0 && flow.source3 >>> 28 < 14
+  return flow.source0 >>> 24 !== 0xff && (flow.source0 !== 0 || flow.source3 !== 0)
+}
+
+/** At most settings.icmpPerSecond a second. */
+function isWithinLimit(): boolean {
+  const common = settingsAt.at(0)
+  if (common === null) return false
+  if (common.icmpPerSecond === 0) return true
+  const second: u32 = div(now(), TICKS_PER_SECOND)
+  if (common.icmpSecond !== second) {
+    common.icmpSecond = second
+    common.icmpSent = 0
+  }
+  if (common.icmpSent >= common.icmpPerSecond) return false
+  common.icmpSent = common.icmpSent + 1
+  return true
+}
+
+/** Swaps the MAC addresses of a frame whose head was moved: the old ones are read before. */
+function readdress(
+  packet: Packet,
+  high: u16,
+  low: u32,
+  ownHigh: u16,
+  ownLow: u32,
+  type: u16,
+): void {
+  const ethernet = ethernetAt.at(packet, 0)
+  if (ethernet === null) return
+  ethernet.destinationHigh = high
+  ethernet.destinationLow = low
+  ethernet.sourceHigh = ownHigh
+  ethernet.sourceLow = ownLow
+  ethernet.type = type
+}
+
+const oldEthernetAt = Ethernet.cursor()
+
+/** Cuts the frame to `quoted` bytes of IP packet and puts `bytes` of headers between it and Ethernet. */
+function makeRoom(packet: Packet, flow: Flow, quoted: u32, bytes: u32): boolean {
+  const old = oldEthernetAt.at(packet, 0)
+  if (old === null) return false
+  const high: u16 = old.sourceHigh
+  const low: u32 = old.sourceLow
+  const ownHigh: u16 = old.destinationHigh
+  const ownLow: u32 = old.destinationLow
+  const type: u16 = old.type
+  if (!packet.adjustTail(flow.network + quoted - packet.length)) return false
+  if (!packet.adjustHead(-bytes)) return false
+  readdress(packet, high, low, ownHigh, ownLow, type)
+  return true
+}
+
+function answerIpv4(packet: Packet, flow: Flow, what: u32, mtu: u32): boolean {
+  const room: u32 = ICMP_ERROR_MAX - 28
+  const quoted: u32 = flow.length < room ? flow.length : room
+  if (!makeRoom(packet, flow, quoted, 28)) return false
+  const ip = ipv4At.at(packet, flow.network)
+  if (ip === null) return false
+  ip.versionAndLength = 0x45
+  ip.typeOfService = (flow.trafficClass & 0x1e) | INTERNETWORK_CONTROL
+  ip.totalLength = 28 + quoted
+  ip.identification = 0
+  ip.flagsAndOffset = 0
+  ip.timeToLive = TIME_TO_LIVE
+  ip.protocol = Protocol.icmp
+  ip.checksum = 0
+  ip.source = flow.destination3
+  ip.destination = flow.source3
+  ip.checksum = fold(sumFrame(packet, flow.network, 20)) ^ 0xffff
+  let type: u8 = 3
+  let code: u8 = 3
+  if (what === Answer.timeExceeded) {
+    type = 11
+    code = 0
+  } else if (what === Answer.tooBig) code = 4
+  return writeIcmp(
+    packet,
+    flow.network + 20,
+    type,
+    code,
+    what === Answer.tooBig ? mtu : 0,
+    quoted,
+    0,
+  )
+}
+
+function answerIpv6(packet: Packet, flow: Flow, what: u32, mtu: u32): boolean {
+  const room: u32 = ICMPV6_ERROR_MAX - 48
+  const quoted: u32 = flow.length < room ? flow.length : room
+  if (!makeRoom(packet, flow, quoted, 48)) return false
+  const ip = ipv6At.at(packet, flow.network)
+  if (ip === null) return false
+  ip.versionClassFlow = 0x60000000
+  ip.payloadLength = 8 + quoted
+  ip.nextHeader = Protocol.icmpv6
+  ip.hopLimit = TIME_TO_LIVE
+  ip.source0 = flow.destination0
+  ip.source1 = flow.destination1
+  ip.source2 = flow.destination2
+  ip.source3 = flow.destination3
+  ip.destination0 = flow.source0
+  ip.destination1 = flow.source1
+  ip.destination2 = flow.source2
+  ip.destination3 = flow.source3
+  const pseudo: u32 = add32(sumFrame(packet, flow.network + 8, 32), 8 + quoted + Protocol.icmpv6)
+  let type: u8 = 1
+  let code: u8 = 4
+  if (what !== Answer.unreachable) code = 0
+  if (what === Answer.timeExceeded) type = 3
+  else if (what === Answer.tooBig) type = 2
+  const rest: u32 = what === Answer.tooBig ? mtu : 0
+  return writeIcmp(packet, flow.network + 40, type, code, rest, quoted, pseudo)
+}
+
+function writeIcmp(
+  packet: Packet,
+  offset: u32,
+  type: u8,
+  code: u8,
+  rest: u32,
+  quoted: u32,
+  pseudo: u32,
+): boolean {
+  const icmp = icmpAt.at(packet, offset)
+  if (icmp === null) return false
+  icmp.type = type
+  icmp.code = code
+  icmp.checksum = 0
+  icmp.rest = rest
+  const sum: u32 = sumFrame(packet, offset, 8 + quoted)
+  const head = checksumAt.at(packet, offset)
+  if (head === null) return false
+  head.checksum = u16(fold(add32(sum, pseudo)) ^ 0xffff)
+  return true
+}

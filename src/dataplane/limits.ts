@@ -1,0 +1,57 @@
+/**
+ * Every bound of the packet path and its tables. Rows are defaults: an engine may be given other numbers
+ * where the comment says so; loops are bounded by the constants themselves.
+ */
+
+/** Connection lines, a power of two; about half may be in use before probing gets long. Engine option. */
+export const CONNECTION_LINES = 1 << 21
+/** Lines past a connection's home that are looked at: beyond, the table counts as full. */
+export const PROBES_MAX = 128
+/** Connections that may exist at once, unless configured otherwise. */
+export const CONNECTIONS_MAX = 1 << 20
+
+/** Virtual services. Engine option. */
+export const SERVICES_MAX = 1 << 14
+/** Slots of the hash from address and port to service: twice the services, a power of two. Engine option. */
+export const SERVICE_SLOTS = 1 << 15
+/** Probes in that hash. */
+export const SERVICE_PROBES_MAX = 32
+/** Real servers over all services. Engine option. */
+export const SERVERS_MAX = 1 << 18
+/** Real servers of one service: what a scheduler looks through for one connection. */
+export const SERVERS_PER_SERVICE_MAX = 1024
+/** 32-bit words for server lists and scheduling tables of all services. Engine option. */
+export const POOL_WORDS = 1 << 22
+
+/** Local addresses (FULLNAT) over all services. */
+export const LOCALS_MAX = 4096
+/** Slots of the index from FULLNAT replies to connections. Engine option: twice the FULLNAT connections. */
+export const LOCAL_PORT_SLOTS = 1 << 20
+/** Source ports tried for one new FULLNAT connection. */
+export const LOCAL_PORT_TRIES_MAX = 128
+/** FULLNAT source ports, inclusive: Taobao's range. */
+export const LOCAL_PORT_FIRST = 5000
+export const LOCAL_PORT_LAST = 65535
+
+/** Next hops: gateways and neighbours with their MAC addresses. */
+export const HOPS_MAX = 1 << 15
+export const NEIGHBOUR_SLOTS = 1 << 16
+export const NEIGHBOUR_PROBES_MAX = 32
+/** Nodes of 256 branches in the routing trie: the root, and one a prefix byte that differs. */
+export const ROUTE_NODES = 4096
+/** Interfaces, by kernel index. */
+export const INTERFACES_MAX = 4096
+
+/** Datagrams whose later fragments can be recognised at once, and probes for one of them. */
+export const FRAGMENT_LINES = 1 << 12
+export const FRAGMENT_PROBES_MAX = 8
+/** Seconds a fragmented datagram is remembered: Linux's ipfrag_time. */
+export const FRAGMENT_TIMEOUT_S = 30
+
+/** IPv6 extension headers walked before a frame is left to the kernel. */
+export const IPV6_EXTENSIONS_MAX = 8
+/** TCP options looked at in a SYN. */
+export const TCP_OPTIONS_MAX = 20
+/** Bytes of the offending packet, header and all, an ICMP error may have: RFC 1812 (576), RFC 4443 (1280). */
+export const ICMP_ERROR_MAX = 576
+export const ICMPV6_ERROR_MAX = 1280

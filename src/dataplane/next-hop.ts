@@ -1,0 +1,61 @@
+/**
+ * The last step: a frame, rewritten, gets its MAC addresses and an interface to leave by.
+ *
+ * A hop whose MAC address is not known yet does not cost the frame: its verdict is `hold`, the engine asks the
+ * kernel to resolve `flow.next…` on `flow.egress` and sends the frame then.
+ */
+import type { u32 } from '../subset/integers.ts'
+import type { Packet } from '../subset/packet.ts'
+import { Ethernet, EtherType } from '../wire/ethernet.ts'
+import { Tcp } from '../wire/tcp.ts'
+import type { Flow } from './flow.ts'
+import { hops, NONE } from './tables.ts'
+import { isResolved } from './route.ts'
+import { Reason } from './verdict.ts'
+import { Protocol } from '../wire/ip-protocol.ts'
+
+const ethernetAt = Ethernet.cursor()
+const typeAt = Ethernet.cursor()
+const tcpAt = Tcp.cursor()
+const hopAt = hops.cursor()
+const mtuHopAt = hops.cursor()
+
+/** Writes the frame's MAC addresses for row `row` of `hops`. `reason` if it can leave, else nextHopUnresolved. */
+export function sendTo(packet: Packet, flow: Flow, row: u32, reason: u32): u32 {
+  if (flow.egress === 0) return Reason.noRoute
+  const hop = hopAt.at(row)
+  if (row === NONE || hop === null || !isResolved(hop)) return Reason.nextHopUnresolved
+  const ethernet = ethernetAt.at(packet, 0)
+  if (ethernet === null) return Reason.noRoom
+  ethernet.destinationHigh = hop.macHigh
+  ethernet.destinationLow = hop.macLow
+  ethernet.sourceHigh = hop.sourceHigh
+  ethernet.sourceLow = hop.sourceLow
+  flow.egress = hop.interface
+  flow.hop = row
+  return reason
+}
+
+/** After the outer header changed family, the frame's EtherType says so. */
+export function setEtherType(packet: Packet, family: u32): void {
+  const ethernet = typeAt.at(packet, 0)
+  if (ethernet === null) return
+  ethernet.type = family === 4 ? EtherType.ipv4 : EtherType.ipv6
+}
+
+/** Bytes of IP packet that the hop takes; NONE if the hop is not known yet. */
+export function mtuOf(row: u32): u32 {
+  if (row === NONE) return NONE
+  const hop = mtuHopAt.at(row)
+  return hop === null || hop.mtu === 0 ? NONE : hop.mtu
+}
+
+/** Bytes of the largest IP packet this frame becomes on the wire: with segmentation offload, of one segment. */
+export function sizeOnWire(packet: Packet, flow: Flow): u32 {
+  if (packet.segmentSize === 0) return flow.length
+  const headers: u32 = flow.transport - flow.network
+  if (flow.protocol !== Protocol.tcp) return headers + 8 + packet.segmentSize
+  const tcp = tcpAt.at(packet, flow.transport)
+  const tcpBytes: u32 = tcp === null ? 20 : (tcp.offsetAndFlags >>> 12) * 4
+  return headers + tcpBytes + packet.segmentSize
+}

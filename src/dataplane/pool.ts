@@ -1,0 +1,40 @@
+/**
+ * The pool: where each service's server list and scheduling table stand, written aside and switched by one word.
+ *
+ *   pool + 0   servers in the list (n)
+ *        + 1   words of scheduling table (t)
+ *        + 2   wrr: greatest common divisor of the weights
+ *        + 3   wrr: the weight to begin each round with
+ *        + 8   n server rows, most recently added first, as IPVS keeps them
+ *   + 8 + n    t words of the scheduler's own: a hash table for sh and mh, nothing for those that scan
+ *
+ * A list of local addresses is simpler: a count, then rows of `locals`.
+ */
+import type { u32 } from '../subset/integers.ts'
+import { pool } from './tables.ts'
+
+export const POOL_HEADER_WORDS = 8
+export const PoolOffset = { servers: 0, tableWords: 1, gcd: 2, firstWeight: 3 } as const
+
+const wordAt = pool.cursor()
+
+/** One word of the pool; 0 past its end. */
+export function poolWord(index: u32): u32 {
+  const word = wordAt.at(index)
+  return word === null ? 0 : word.value
+}
+
+/** Servers in the list. */
+export function serverCount(list: u32): u32 {
+  return poolWord(list)
+}
+
+/** The row of the server at `position` (0: the head) of the list. */
+export function serverRow(list: u32, position: u32): u32 {
+  return poolWord(list + POOL_HEADER_WORDS + position)
+}
+
+/** Word `index` of the scheduling table. */
+export function tableWord(list: u32, index: u32): u32 {
+  return poolWord(list + POOL_HEADER_WORDS + serverCount(list) + index)
+}

@@ -1,0 +1,32 @@
+/**
+ * Which real server gets a new connection: the service's scheduler is asked.
+ *
+ * Adding one: a file in schedulers/ with its `pick`, its test beside it, a line in `SchedulerId` and one in
+ * `pickServer`; if it has a `build` half, a line in director/server-list.ts. Numbers never change: they stand
+ * in tables that outlive a daemon.
+ */
+import type { u32 } from '../subset/integers.ts'
+import type { Flow } from './flow.ts'
+import { pickLc } from './schedulers/lc.ts'
+import { pickMh } from './schedulers/mh.ts'
+import { pickRr } from './schedulers/rr.ts'
+import { pickSh } from './schedulers/sh.ts'
+import { pickWlc } from './schedulers/wlc.ts'
+import { pickWrr } from './schedulers/wrr.ts'
+import { NONE, type Service } from './tables.ts'
+
+/** 0 is 'none': a service that takes no new connections. */
+export const SchedulerId = { none: 0, rr: 1, wrr: 2, lc: 3, wlc: 4, sh: 5, mh: 6 } as const
+
+/** A row of `servers`, or NONE if no server can take it. */
+export function pickServer(service: Service, flow: Flow): u32 {
+  const list: u32 = service.pool
+  const scheduler: u32 = service.scheduler
+  if (scheduler === SchedulerId.rr) return pickRr(service, list)
+  if (scheduler === SchedulerId.wrr) return pickWrr(service, list)
+  if (scheduler === SchedulerId.lc) return pickLc(list)
+  if (scheduler === SchedulerId.wlc) return pickWlc(list)
+  if (scheduler === SchedulerId.sh) return pickSh(service, list, flow)
+  if (scheduler === SchedulerId.mh) return pickMh(service, list, flow)
+  return NONE
+}

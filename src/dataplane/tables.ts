@@ -1,0 +1,342 @@
+/**
+ * The tables: what packet path and control plane share, declared once.
+ *
+ *   frame ─► addressRoles ─► connections ──────────────► servers ─► hops ─► out
+ *              (ours?)         │   ▲  localPorts           ▲  │
+ *                              │   │  (FULLNAT replies)    │  └─► hop through routeNodes, neighbourIndex
+ *                              ▼   │                       │
+ *                         serviceIndex ─► services ─► pool (server list + scheduling table)
+ *
+ * Addresses are four 32-bit words in host order, IPv4 as v4-mapped (0, 0, 0xffff, address): one key for both
+ * families. An index "plus one" has 0 for none. Whoever writes what:
+ *
+ *   packet path     connections, localPorts, fragments, counters, rr/wrr positions, cached hops
+ *   control plane   everything else; and takes expired connections out
+ *
+ * A service's servers change by writing a new stretch of `pool` aside and then one word, `service.pool`.
+ */
+import { row, type ViewOf } from '../subset/struct.ts'
+import { table } from '../subset/table.ts'
+import * as limits from './limits.ts'
+import { tcpTransitions } from './tcp.ts'
+import { REASONS_MAX } from './verdict.ts'
+
+/** Bump on every change of a layout below: a new daemon refuses tables of another version. */
+export const SCHEMA_VERSION = 1
+
+export const NONE = 0xffffffff
+
+/** Row 0 is all there is: what is true of the whole packet path. */
+export const Settings = row('settings', {
+  schemaVersion: 'u32',
+  /** Mixed into every hash: drawn at start, so that nobody can choose colliding clients. */
+  hashSeed: 'u32',
+  /** Lines - 1 of `connections`, without those past the end; slots - 1 of the other hash tables. */
+  connectionMask: 'u32',
+  serviceMask: 'u32',
+  localPortMask: 'u32',
+  neighbourMask: 'u32',
+  fragmentMask: 'u32',
+  connectionsMax: 'u32',
+  /** Lines in use. */
+  connections: 'atomic',
+  /** Trie roots in `routeNodes`, plus one. */
+  routes4: 'u32',
+  routes6: 'u32',
+  /** Changes when routes or hops do: cached hops of another generation are looked up again. 12 bits. */
+  routeGeneration: 'u32',
+  /** Switch bits, see `Switch`. */
+  switches: 'u32',
+  /** ICMP errors a second that the packet path itself may send; 0: no limit. */
+  icmpPerSecond: 'u32',
+  icmpSecond: 'u32',
+  icmpSent: 'u32',
+  /** Services on port 0 exist: look for them when the exact port has none. */
+  portZeroServices: 'u32',
+  spare: 'u32',
+})
+
+export const Switch = {
+  /** expire_nodest_conn: a connection whose server was removed ends with its next packet. */
+  expireNoDestination: 1,
+  /** conn_reuse_mode 1: a SYN on a connection in TIME_WAIT or CLOSE opens a new one. */
+  reuse: 2,
+  /** sloppy_tcp: any segment but RST may open a connection. */
+  sloppyTcp: 4,
+  /** pmtu_disc: tunnels copy DF. */
+  pathMtuDiscovery: 8,
+} as const
+
+/** What an address is to us, by a 16-bit fold of it; a wrong "perhaps" costs one lookup. */
+export const AddressRole = row('addressRole', { roles: 'u8' })
+export const Role = {
+  /** Virtual address of some service. */
+  virtual: 1,
+  /** Real server whose answers come back through us (NAT, FULLNAT). */
+  real: 2,
+  /** Local address of some FULLNAT service. */
+  local: 4,
+} as const
+
+export const ServiceSlot = row('serviceSlot', {
+  /** Service, plus one; 0: free and the end of a probe. */
+  service: 'u32',
+})
+
+export const Service = row('service', {
+  address0: 'u32',
+  address1: 'u32',
+  address2: 'u32',
+  address3: 'u32',
+  port: 'u16',
+  protocol: 'u8',
+  /** 4 or 6. */
+  family: 'u8',
+  firewallMark: 'u32',
+  flags: 'u32',
+  /** SchedulerId. */
+  scheduler: 'u32',
+  /** Where in `pool` the server list stands now. */
+  pool: 'u32',
+  /** rr, wrr: one past the list position last chosen; 0: the head. */
+  position: 'u32',
+  /** wrr: the weight a server must have now. */
+  currentWeight: 'u32',
+  /** Persistence, ticks; 0: none. */
+  persistence: 'u32',
+  netmask: 'u32',
+  /** Where in `pool` the local addresses stand, 0: none. */
+  locals: 'u32',
+  spare: 'u32',
+  connections: 'u64',
+  inPackets: 'u64',
+  outPackets: 'u64',
+  inBytes: 'u64',
+  outBytes: 'u64',
+  /** New connections refused because no server could take them. */
+  refused: 'u64',
+})
+export const ServiceFlag = {
+  persistent: 1,
+  hashed: 2,
+  onePacket: 4,
+  schedulerFlag1: 8,
+  schedulerFlag2: 16,
+  schedulerFlag3: 32,
+} as const
+
+export const Server = row('server', {
+  address0: 'u32',
+  address1: 'u32',
+  address2: 'u32',
+  address3: 'u32',
+  /** 0: the connection's virtual port. */
+  port: 'u16',
+  forwarding: 'u8',
+  family: 'u8',
+  flags: 'atomic',
+  weight: 'u32',
+  service: 'u32',
+  upperThreshold: 'u32',
+  lowerThreshold: 'u32',
+  active: 'atomic',
+  inactive: 'atomic',
+  persistent: 'atomic',
+  /** Cached next hop, plus one, and its generation, as in Connection. */
+  hop: 'u32',
+  /** FULLNAT: counts through local addresses and ports. */
+  nextLocal: 'atomic',
+  tunnelType: 'u8',
+  tunnelFlags: 'u8',
+  tunnelPort: 'u16',
+  connections: 'u64',
+  inPackets: 'u64',
+  outPackets: 'u64',
+  inBytes: 'u64',
+  outBytes: 'u64',
+})
+export const ServerFlag = {
+  /** In its service's list; a removed server's row stays as long as connections name it. */
+  available: 1,
+  overloaded: 2,
+} as const
+/** IP_VS_CONN_F_MASQ … (uapi/linux/ip_vs.h); fullnat is ours. */
+export const Forwarding = { masquerade: 0, local: 1, tunnel: 2, direct: 3, fullnat: 5 } as const
+
+/** Server lists, scheduling tables, local address lists; see pool.ts. */
+export const PoolWord = row('poolWord', { value: 'u32' })
+
+/** One 64-byte line, one cache line. */
+export const Connection = row('connection', {
+  client0: 'u32',
+  client1: 'u32',
+  client2: 'u32',
+  client3: 'u32',
+  virtual0: 'u32',
+  virtual1: 'u32',
+  virtual2: 'u32',
+  virtual3: 'u32',
+  clientPort: 'u16',
+  virtualPort: 'u16',
+  server: 'u32',
+  protocol: 'u8',
+  state: 'u8',
+  flags: 'u16',
+  /** Tick at which it ends. */
+  expires: 'u32',
+  /** 0 free, 1 being written, else the hash of the client's side: see connection.ts. */
+  owner: 'atomic',
+  /** FULLNAT: row in `locals` and source port. */
+  local: 'u16',
+  localPort: 'u16',
+  /** Cached hop to the client: index plus one in the low 20 bits, generation above. */
+  clientHop: 'u32',
+  /** Not this connection's: how far lines that belong here were moved on. Low 8 bits; a count above. */
+  reach: 'atomic',
+})
+export const ConnectionFlag = {
+  /** IP_VS_CONN_F_NOOUTPUT: no packet from the server was seen, so its state is judged by one side. */
+  noOutput: 0x80,
+  /** IP_VS_CONN_F_INACTIVE: counted among the server's inactive connections. */
+  inactive: 0x100,
+  template: 0x1000,
+} as const
+
+/** From a FULLNAT reply's (protocol, RIP, RPORT, LIP, local port) to its connection. */
+export const LocalPort = row('localPort', {
+  owner: 'atomic',
+  connection: 'u32',
+  reach: 'atomic',
+  spare: 'u32',
+})
+
+/** A FULLNAT local address. */
+export const Local = row('local', {
+  address0: 'u32',
+  address1: 'u32',
+  address2: 'u32',
+  address3: 'u32',
+  connections: 'atomic',
+  /** New connections refused for want of a port. */
+  exhausted: 'atomic',
+})
+
+/** A neighbour frames can be given to. */
+export const Hop = row('hop', {
+  address0: 'u32',
+  address1: 'u32',
+  address2: 'u32',
+  address3: 'u32',
+  /** The director's own address on that interface, for outer headers. */
+  own0: 'u32',
+  own1: 'u32',
+  own2: 'u32',
+  own3: 'u32',
+  interface: 'u32',
+  /** Bytes of IP packet that go through. */
+  mtu: 'u32',
+  macLow: 'u32',
+  sourceLow: 'u32',
+  macHigh: 'u16',
+  sourceHigh: 'u16',
+  /** HopState. */
+  state: 'u8',
+  family: 'u8',
+  spare: 'u16',
+})
+export const HopState = { free: 0, resolved: 1, unresolved: 2, unreachable: 3, local: 4 } as const
+
+/** A branch of the routing trie; see route.ts. */
+export const RouteBranch = row('routeBranch', { value: 'u32' })
+/** From (interface, address) to hop, plus one. 0: free and the end of a probe; NONE: was removed. */
+export const NeighbourSlot = row('neighbourSlot', { hop: 'u32' })
+
+export const Interface = row('interface', {
+  macLow: 'u32',
+  macHigh: 'u16',
+  attached: 'u16',
+})
+
+/** A datagram in fragments: which ports its first one carried. */
+export const Fragment = row('fragment', {
+  source0: 'u32',
+  source1: 'u32',
+  source2: 'u32',
+  source3: 'u32',
+  destination0: 'u32',
+  destination1: 'u32',
+  destination2: 'u32',
+  destination3: 'u32',
+  identification: 'u32',
+  expires: 'u32',
+  sourcePort: 'u16',
+  destinationPort: 'u16',
+  protocol: 'u8',
+  family: 'u8',
+  spare: 'u16',
+  owner: 'atomic',
+  spare2: 'u32',
+  spare3: 'u32',
+  spare4: 'u32',
+})
+
+export const ReasonCounter = row('reasonCounter', { packets: 'u64' })
+/** Ticks; rows as in `timeout.ts`. */
+export const Timeout = row('timeout', { ticks: 'u32' })
+
+export type Settings = ViewOf<typeof Settings>
+export type Service = ViewOf<typeof Service>
+export type Server = ViewOf<typeof Server>
+export type Connection = ViewOf<typeof Connection>
+export type Local = ViewOf<typeof Local>
+export type Hop = ViewOf<typeof Hop>
+
+export const settings = table('settings', Settings, 1)
+export const addressRoles = table('addressRoles', AddressRole, 1 << 16)
+export const serviceIndex = table('serviceIndex', ServiceSlot, limits.SERVICE_SLOTS)
+export const services = table('services', Service, limits.SERVICES_MAX)
+export const servers = table('servers', Server, limits.SERVERS_MAX)
+export const pool = table('pool', PoolWord, limits.POOL_WORDS)
+export const connections = table(
+  'connections',
+  Connection,
+  limits.CONNECTION_LINES + limits.PROBES_MAX,
+)
+export const localPorts = table(
+  'localPorts',
+  LocalPort,
+  limits.LOCAL_PORT_SLOTS + limits.PROBES_MAX,
+)
+export const locals = table('locals', Local, limits.LOCALS_MAX)
+export const hops = table('hops', Hop, limits.HOPS_MAX)
+export const routeNodes = table('routeNodes', RouteBranch, limits.ROUTE_NODES * 256)
+export const neighbourIndex = table('neighbourIndex', NeighbourSlot, limits.NEIGHBOUR_SLOTS)
+export const interfaces = table('interfaces', Interface, limits.INTERFACES_MAX)
+export const fragments = table(
+  'fragments',
+  Fragment,
+  limits.FRAGMENT_LINES + limits.FRAGMENT_PROBES_MAX,
+)
+export const reasons = table('reasons', ReasonCounter, REASONS_MAX)
+export const timeouts = table('timeouts', Timeout, 64)
+
+/** All tables, in the order engines keep their memory in. */
+export const TABLES = [
+  settings,
+  addressRoles,
+  serviceIndex,
+  services,
+  servers,
+  pool,
+  connections,
+  localPorts,
+  locals,
+  hops,
+  routeNodes,
+  neighbourIndex,
+  interfaces,
+  fragments,
+  reasons,
+  timeouts,
+  tcpTransitions,
+] as const

@@ -1,0 +1,180 @@
+/**
+ * Rewriting addresses and ports: what NAT and FULLNAT, there and back, have in common.
+ *
+ * Checksums change by the difference only (RFC 1624): a frame whose checksum was wrong stays wrong, a UDP
+ * checksum of 0 stays 0, and payload is never read. In a later fragment there is no transport header to change;
+ * the first fragment's checksum covers the addresses of all.
+ */
+import { u8, u32, type u16 } from '../subset/integers.ts'
+import type { Packet } from '../subset/packet.ts'
+import { row, type ViewOf } from '../subset/struct.ts'
+import {
+  applyDelta,
+  applyDeltaPartial,
+  applyDeltaUdp,
+  replace16,
+  replace32,
+} from '../wire/checksum.ts'
+import { Protocol } from '../wire/ip-protocol.ts'
+import { Ipv4 } from '../wire/ipv4.ts'
+import { Ipv6 } from '../wire/ipv6.ts'
+import { Tcp } from '../wire/tcp.ts'
+import { Udp } from '../wire/udp.ts'
+import { FragmentKind, type Flow } from './flow.ts'
+import type { Connection, Local, Server } from './tables.ts'
+
+/** The addresses and ports a packet shall have. */
+export const Tuple = row('tuple', {
+  source0: 'u32',
+  source1: 'u32',
+  source2: 'u32',
+  source3: 'u32',
+  destination0: 'u32',
+  destination1: 'u32',
+  destination2: 'u32',
+  destination3: 'u32',
+  sourcePort: 'u16',
+  destinationPort: 'u16',
+})
+export type Tuple = ViewOf<typeof Tuple>
+
+const ipv4At = Ipv4.cursor()
+const ipv6At = Ipv6.cursor()
+const tcpAt = Tcp.cursor()
+const udpAt = Udp.cursor()
+
+/** What the packet in hand has now. */
+export function copyTuple(tuple: Tuple, flow: Flow): void {
+  tuple.source0 = flow.source0
+  tuple.source1 = flow.source1
+  tuple.source2 = flow.source2
+  tuple.source3 = flow.source3
+  tuple.destination0 = flow.destination0
+  tuple.destination1 = flow.destination1
+  tuple.destination2 = flow.destination2
+  tuple.destination3 = flow.destination3
+  tuple.sourcePort = flow.sourcePort
+  tuple.destinationPort = flow.destinationPort
+}
+
+export function setDestinationServer(tuple: Tuple, server: Server, line: Connection): void {
+  tuple.destination0 = server.address0
+  tuple.destination1 = server.address1
+  tuple.destination2 = server.address2
+  tuple.destination3 = server.address3
+  tuple.destinationPort = server.port === 0 ? line.virtualPort : server.port
+}
+
+export function setSourceLocal(tuple: Tuple, local: Local, line: Connection): void {
+  tuple.source0 = local.address0
+  tuple.source1 = local.address1
+  tuple.source2 = local.address2
+  tuple.source3 = local.address3
+  tuple.sourcePort = line.localPort
+}
+
+export function setSourceVirtual(tuple: Tuple, line: Connection): void {
+  tuple.source0 = line.virtual0
+  tuple.source1 = line.virtual1
+  tuple.source2 = line.virtual2
+  tuple.source3 = line.virtual3
+  tuple.sourcePort = line.virtualPort
+}
+
+export function setDestinationClient(tuple: Tuple, line: Connection): void {
+  tuple.destination0 = line.client0
+  tuple.destination1 = line.client1
+  tuple.destination2 = line.client2
+  tuple.destination3 = line.client3
+  tuple.destinationPort = line.clientPort
+}
+
+/** The checksum difference of the addresses alone, from the flow's to the tuple's. */
+export function addressDelta(flow: Flow, to: Tuple): u32 {
+  let delta: u32 = replace32(0, flow.source3, to.source3)
+  delta = replace32(delta, flow.destination3, to.destination3)
+  if (flow.family === 4) return delta
+  delta = replace32(delta, flow.source0, to.source0)
+  delta = replace32(delta, flow.source1, to.source1)
+  delta = replace32(delta, flow.source2, to.source2)
+  delta = replace32(delta, flow.destination0, to.destination0)
+  delta = replace32(delta, flow.destination1, to.destination1)
+  return replace32(delta, flow.destination2, to.destination2)
+}
+
+/** Gives the packet the tuple's addresses and ports, and one hop less to live. */
+export function translate(packet: Packet, flow: Flow, to: Tuple): void {
+  const delta: u32 = addressDelta(flow, to)
+  if (flow.family === 4) translateIpv4(packet, flow, to, delta)
+  else translateIpv6(packet, flow, to)
+  if (flow.fragment === FragmentKind.later) return
+  if (flow.protocol === Protocol.tcp) translateTcp(packet, flow, to, delta)
+  else if (flow.protocol === Protocol.udp) translateUdp(packet, flow, to, delta)
+}
+
+function translateIpv4(packet: Packet, flow: Flow, to: Tuple, delta: u32): void {
+  const ip = ipv4At.at(packet, flow.network)
+  if (ip === null) return
+  const timeToLive: u8 = u8(ip.timeToLive - 1)
+  const headerDelta: u32 = replace16(delta, ip.timeToLive << 8, timeToLive << 8)
+  ip.timeToLive = timeToLive
+  ip.source = to.source3
+  ip.destination = to.destination3
+  ip.checksum = applyDelta(ip.checksum, headerDelta)
+}
+
+function translateIpv6(packet: Packet, flow: Flow, to: Tuple): void {
+  const ip = ipv6At.at(packet, flow.network)
+  if (ip === null) return
+  ip.hopLimit = u8(ip.hopLimit - 1)
+  ip.source0 = to.source0
+  ip.source1 = to.source1
+  ip.source2 = to.source2
+  ip.source3 = to.source3
+  ip.destination0 = to.destination0
+  ip.destination1 = to.destination1
+  ip.destination2 = to.destination2
+  ip.destination3 = to.destination3
+}
+
+/** The ports' part of a transport checksum; a partial one covers addresses only. */
+function withPorts(delta: u32, flow: Flow, to: Tuple): u32 {
+  const one: u32 = replace16(delta, flow.sourcePort, to.sourcePort)
+  return replace16(one, flow.destinationPort, to.destinationPort)
+}
+
+function translateTcp(packet: Packet, flow: Flow, to: Tuple, delta: u32): void {
+  const tcp = tcpAt.at(packet, flow.transport)
+  if (tcp === null) return
+  tcp.sourcePort = to.sourcePort
+  tcp.destinationPort = to.destinationPort
+  if (packet.hasPartialChecksum) tcp.checksum = applyDeltaPartial(tcp.checksum, delta)
+  else tcp.checksum = applyDelta(tcp.checksum, withPorts(delta, flow, to))
+}
+
+function translateUdp(packet: Packet, flow: Flow, to: Tuple, delta: u32): void {
+  const udp = udpAt.at(packet, flow.transport)
+  if (udp === null) return
+  udp.sourcePort = to.sourcePort
+  udp.destinationPort = to.destinationPort
+  const checksum: u16 = udp.checksum
+  if (packet.hasPartialChecksum) udp.checksum = applyDeltaPartial(checksum, delta)
+  else udp.checksum = applyDeltaUdp(checksum, u32(withPorts(delta, flow, to)))
+}
+
+const hopIpv4At = Ipv4.cursor()
+const hopIpv6At = Ipv6.cursor()
+
+/** One hop less to live, nothing else: for DR and TUN, whose packets keep their addresses. */
+export function countHop(packet: Packet, flow: Flow): void {
+  if (flow.family === 4) {
+    const ip = hopIpv4At.at(packet, flow.network)
+    if (ip === null) return
+    const timeToLive: u8 = u8(ip.timeToLive - 1)
+    ip.checksum = applyDelta(ip.checksum, replace16(0, ip.timeToLive << 8, timeToLive << 8))
+    ip.timeToLive = timeToLive
+    return
+  }
+  const ip = hopIpv6At.at(packet, flow.network)
+  if (ip !== null) ip.hopLimit = u8(ip.hopLimit - 1)
+}

@@ -65,7 +65,12 @@ export interface RingShape {
 export function shapeRing(slots: number): RingShape {
   assert(slots > 0 && slots <= 1 << 16, `a ring of ${slots} slots`)
   const blocks = Math.ceil(slots / SLOTS_PER_BLOCK)
-  return { slots: blocks * SLOTS_PER_BLOCK, blocks, blockSize: BLOCK_SIZE, size: blocks * BLOCK_SIZE }
+  return {
+    slots: blocks * SLOTS_PER_BLOCK,
+    blocks,
+    blockSize: BLOCK_SIZE,
+    size: blocks * BLOCK_SIZE,
+  }
 }
 
 /** struct tpacket_req: block size, blocks, frame size, frames. */

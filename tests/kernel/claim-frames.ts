@@ -1,0 +1,284 @@
+/**
+ * Frames to try the claim (src/kernel/claim.ts) with, and the sets they are made for.
+ *
+ * `CLAIM_CASES` says for crafted frames whether they are claimed; `randomFrame` mangles: wrong versions and
+ * lengths, fragments, options, chains of extension headers, VLAN tags, padding, cut anywhere.
+ */
+import { ipToBytes } from '../../src/base/ip.ts'
+import type { Random } from '../../src/base/random.ts'
+import { EtherType } from '../../src/wire/ethernet.ts'
+import { Protocol } from '../../src/wire/ip-protocol.ts'
+import type { Claims } from '../../src/kernel/claim-sets.ts'
+
+const { tcp, udp, sctp, icmp, icmpv6 } = Protocol
+
+export const SAMPLE_CLAIMS: Claims = {
+  destinations: [
+    { address: '10.0.0.1', protocol: tcp, port: 80 },
+    { address: '10.0.0.1', protocol: udp, port: 53 },
+    { address: '10.0.0.1', protocol: sctp, port: 9 },
+    { address: '10.0.0.2', protocol: tcp, port: 0 },
+    { address: '2001:db8::1', protocol: tcp, port: 80 },
+    { address: '2001:db8::1', protocol: udp, port: 53 },
+    { address: '2001:db8::2', protocol: tcp, port: 0 },
+  ],
+  sources: [
+    { address: '10.1.0.1', protocol: tcp, port: 8080 },
+    { address: '10.1.0.2', protocol: udp, port: 0 },
+    { address: '2001:db8:1::1', protocol: tcp, port: 8080 },
+    { address: '2001:db8:1::2', protocol: udp, port: 0 },
+  ],
+  ownAddresses: ['10.0.0.9', '10.0.0.1', '2001:db8::9', '2001:db8::1'],
+}
+
+const CLIENT4 = '192.0.2.7'
+const CLIENT6 = '2001:db8:7::7'
+
+function u16(...values: number[]): Uint8Array {
+  return Uint8Array.from(values.flatMap((value) => [value >>> 8, value & 0xff]))
+}
+
+function join(...parts: Uint8Array[]): Uint8Array {
+  return new Uint8Array(Buffer.concat(parts))
+}
+
+/** A frame to the MAC address all zero, which a test replaces by the right one. */
+export function ethernet(type: number, payload: Uint8Array): Uint8Array {
+  return join(new Uint8Array(6), Uint8Array.of(2, 0, 0, 0, 0, 1), u16(type), payload)
+}
+
+interface Ipv4Fields {
+  version?: number
+  /** 32-bit words of header. */
+  words?: number
+  totalLength?: number
+  flagsAndOffset?: number
+  options?: Uint8Array
+}
+
+export function ipv4(
+  source: string,
+  destination: string,
+  protocol: number,
+  payload: Uint8Array,
+  fields: Ipv4Fields = {},
+): Uint8Array {
+  const options = fields.options ?? new Uint8Array()
+  const words = fields.words ?? 5 + options.length / 4
+  const totalLength = fields.totalLength ?? 20 + options.length + payload.length
+  return join(
+    Uint8Array.of(((fields.version ?? 4) << 4) | words, 0),
+    u16(totalLength, 1, fields.flagsAndOffset ?? 0),
+    Uint8Array.of(64, protocol, 0, 0),
+    ipToBytes(source),
+    ipToBytes(destination),
+    options,
+    payload,
+  )
+}
+
+interface Ipv6Fields {
+  version?: number
+  payloadLength?: number
+}
+
+export function ipv6(
+  source: string,
+  destination: string,
+  nextHeader: number,
+  payload: Uint8Array,
+  fields: Ipv6Fields = {},
+): Uint8Array {
+  return join(
+    Uint8Array.of((fields.version ?? 6) << 4, 0, 0, 0),
+    u16(fields.payloadLength ?? payload.length),
+    Uint8Array.of(nextHeader, 64),
+    ipToBytes(source),
+    ipToBytes(destination),
+    payload,
+  )
+}
+
+/** The first 20 bytes of a TCP header, good for UDP and SCTP too. */
+export function ports(source: number, destination: number): Uint8Array {
+  return join(u16(source, destination), new Uint8Array(16))
+}
+
+function icmpMessage(type: number): Uint8Array {
+  return Uint8Array.of(type, 0, 0, 0, 0, 0, 0, 0)
+}
+
+/** An extension header of `8 + 8 × more` bytes, before `payload`. */
+function extension(nextHeader: number, more: number, payload: Uint8Array): Uint8Array {
+  return join(Uint8Array.of(nextHeader, more, 0, 0, 0, 0, 0, 0), new Uint8Array(8 * more), payload)
+}
+
+function fragment6(nextHeader: number, offsetAndMore: number, payload: Uint8Array): Uint8Array {
+  return join(Uint8Array.of(nextHeader, 0), u16(offsetAndMore, 0, 1), payload)
+}
+
+export interface ClaimCase {
+  readonly name: string
+  readonly frame: Uint8Array
+  readonly isClaimed: boolean
+}
+
+const v4 = (packet: Uint8Array): Uint8Array => ethernet(EtherType.ipv4, packet)
+const v6 = (packet: Uint8Array): Uint8Array => ethernet(EtherType.ipv6, packet)
+const tagged = (tci: number, frame: Uint8Array): Uint8Array =>
+  join(frame.subarray(0, 12), u16(EtherType.vlan, tci), frame.subarray(12))
+
+/** From a client to 10.0.0.1 and 2001:db8::1. */
+const to4 = (protocol: number, payload: Uint8Array, fields: Ipv4Fields = {}): Uint8Array =>
+  v4(ipv4(CLIENT4, '10.0.0.1', protocol, payload, fields))
+const to6 = (next: number, payload: Uint8Array, fields: Ipv6Fields = {}): Uint8Array =>
+  v6(ipv6(CLIENT6, '2001:db8::1', next, payload, fields))
+
+const web4 = ipv4(CLIENT4, '10.0.0.1', tcp, ports(40000, 80))
+const web6 = ipv6(CLIENT6, '2001:db8::1', tcp, ports(40000, 80))
+
+const yes = (name: string, frame: Uint8Array): ClaimCase => ({ name, frame, isClaimed: true })
+const no = (name: string, frame: Uint8Array): ClaimCase => ({ name, frame, isClaimed: false })
+
+export const CLAIM_CASES: readonly ClaimCase[] = [
+  yes('to a service', v4(web4)),
+  yes('to a service, UDP', to4(udp, ports(5353, 53))),
+  yes('to a service, SCTP', to4(sctp, ports(5, 9))),
+  no('to a service, wrong protocol', to4(udp, ports(40000, 80))),
+  no('to the address, another port', to4(tcp, ports(40000, 22))),
+  no('to the address, port 0', to4(tcp, ports(40000, 0))),
+  no('to the address, protocol 0', to4(0, ports(40000, 80))),
+  no('from a service port', v4(ipv4('10.0.0.1', CLIENT4, tcp, ports(80, 40000)))),
+  yes('to a service on every port', v4(ipv4(CLIENT4, '10.0.0.2', tcp, ports(1, 22)))),
+  yes('to every port, without any', v4(ipv4(CLIENT4, '10.0.0.2', tcp, new Uint8Array()))),
+  no('to every port, wrong protocol', v4(ipv4(CLIENT4, '10.0.0.2', udp, ports(1, 22)))),
+  yes('behind options', to4(tcp, ports(1, 80), { options: Buffer.alloc(40, 1) })),
+  no(
+    'where ports would be without options',
+    to4(tcp, ports(1, 22), { options: Buffer.from('00010050', 'hex') }),
+  ),
+  yes('a first fragment', to4(tcp, ports(1, 22), { flagsAndOffset: 0x2000 })),
+  yes('a later fragment', to4(udp, ports(1, 2), { flagsAndOffset: 0x00b9 })),
+  no('do not fragment is no fragment', to4(tcp, ports(1, 22), { flagsAndOffset: 0x4000 })),
+  no('the reserved bit is no fragment', to4(tcp, ports(1, 22), { flagsAndOffset: 0x8000 })),
+  yes('an ICMP error', to4(icmp, icmpMessage(3))),
+  no('a ping', to4(icmp, icmpMessage(8))),
+  no('a redirect', to4(icmp, icmpMessage(5))),
+  yes("a server's answer", v4(ipv4('10.1.0.1', CLIENT4, tcp, ports(8080, 40000)))),
+  no("a server's answer to the host", v4(ipv4('10.1.0.1', '10.0.0.9', tcp, ports(8080, 40000)))),
+  no(
+    "a server's answer to the host's virtual address",
+    v4(ipv4('10.1.0.1', '10.0.0.1', tcp, ports(8080, 40000))),
+  ),
+  yes(
+    "a server's answer to a local address",
+    v4(ipv4('10.1.0.1', '10.0.0.2', tcp, ports(8080, 40000))),
+  ),
+  yes('a server as client of a service', v4(ipv4('10.1.0.1', '10.0.0.1', tcp, ports(50000, 80)))),
+  no("from a server's other port", v4(ipv4('10.1.0.1', CLIENT4, tcp, ports(22, 40000)))),
+  yes('from any port of a server', v4(ipv4('10.1.0.2', CLIENT4, udp, ports(22, 40000)))),
+  yes('an ICMP error from a server', v4(ipv4('10.1.0.1', CLIENT4, icmp, icmpMessage(3)))),
+  yes(
+    'a fragment from a server',
+    v4(ipv4('10.1.0.1', CLIENT4, udp, ports(1, 2), { flagsAndOffset: 5 })),
+  ),
+  yes('ports in the padding', to4(tcp, ports(1, 80), { totalLength: 20 })),
+  no('longer than the frame', to4(tcp, ports(1, 80), { totalLength: 41 })),
+  no('version 6 in an IPv4 frame', to4(tcp, ports(1, 80), { version: 6 })),
+  no('a header of 16 bytes', to4(tcp, ports(1, 80), { words: 4 })),
+  no('cut in the address', v4(web4).subarray(0, 14 + 19)),
+  no('cut in the port', to4(tcp, ports(1, 80).subarray(0, 3))),
+  yes('with a priority tag', tagged(0xe000, v4(web4))),
+  no('in VLAN 5', tagged(0xe005, v4(web4))),
+  no('in a VLAN in a VLAN', tagged(0, tagged(5, v4(web4)))),
+  no('ARP', ethernet(EtherType.arp, web4)),
+  no('IPv6 in an IPv4 frame', v4(web6)),
+
+  yes('IPv6 to a service', v6(web6)),
+  no('IPv6 to another port', to6(tcp, ports(1, 22))),
+  yes('IPv6 to every port', v6(ipv6(CLIENT6, '2001:db8::2', tcp, ports(1, 22)))),
+  yes("IPv6, a server's answer", v6(ipv6('2001:db8:1::1', CLIENT6, tcp, ports(8080, 1)))),
+  no(
+    "IPv6, a server's answer to the host",
+    v6(ipv6('2001:db8:1::1', '2001:db8::9', tcp, ports(8080, 1))),
+  ),
+  yes('IPv6, an error', to6(icmpv6, icmpMessage(2))),
+  no('IPv6, a neighbour solicitation', to6(icmpv6, icmpMessage(135))),
+  no('IPv6, a ping', to6(icmpv6, icmpMessage(128))),
+  yes(
+    'IPv6, behind extension headers',
+    to6(0, extension(60, 1, extension(43, 0, extension(tcp, 2, ports(1, 80))))),
+  ),
+  no('IPv6, a port of an extension header', to6(60, extension(tcp, 0, ports(1, 22)))),
+  yes('IPv6, a first fragment', to6(44, fragment6(tcp, 1, ports(1, 22)))),
+  yes('IPv6, a later fragment', to6(44, fragment6(60, 0x580, ports(1, 22)))),
+  yes('IPv6, an atomic fragment', to6(44, fragment6(tcp, 0, ports(1, 22)))),
+  no('IPv6, a fragment header cut off', to6(44, fragment6(tcp, 0, ports(1, 22)).subarray(0, 3))),
+  yes('IPv6, a fragment behind AH', to6(51, extension(44, 0, fragment6(tcp, 0, ports(1, 22))))),
+  no('IPv6, ports behind AH', to6(51, extension(tcp, 0, ports(1, 80)))),
+  no('IPv6, nothing follows', to6(59, ports(1, 80))),
+  no('IPv6, longer than the frame', to6(tcp, ports(1, 80), { payloadLength: 21 })),
+  no('IPv6, version 4', to6(tcp, ports(1, 80), { version: 4 })),
+  no('IPv6 to an IPv4 service', v6(ipv6(CLIENT6, '::ffff:10.0.0.1', tcp, ports(1, 80)))),
+]
+
+const ADDRESSES4 = ['10.0.0.1', '10.0.0.1', '10.0.0.2', '10.0.0.9', '10.1.0.1', '10.1.0.2', CLIENT4]
+const ADDRESSES6 = [
+  '2001:db8::1',
+  '2001:db8::2',
+  '2001:db8::9',
+  '2001:db8:1::1',
+  '2001:db8:1::2',
+  CLIENT6,
+]
+const PORTS = [0, 9, 22, 53, 80, 80, 8080, 8080]
+const PROTOCOLS = [0, icmp, tcp, tcp, tcp, udp, udp, 44, 51, icmpv6, 59, 60, sctp]
+const EXTENSIONS = [0, 43, 44, 51, 60]
+
+/** A frame near the claim's edges; at least 14 bytes. */
+export function randomFrame(random: Random): Uint8Array {
+  let frame = random.oneIn(2) ? randomIpv4(random) : randomIpv6(random)
+  if (random.oneIn(10)) frame = tagged(random.pick([0, 0x2000, 1, 0xe005]), frame)
+  if (random.oneIn(20)) frame = tagged(random.pick([0, 1]), frame)
+  if (random.oneIn(4)) frame = frame.subarray(0, 14 + random.below(frame.length - 13))
+  if (random.oneIn(8)) frame = join(frame, random.bytes(random.below(20)))
+  if (random.oneIn(8)) frame[14 + random.below(frame.length - 14 || 1)] = random.next32() & 0xff
+  return frame
+}
+
+function randomTransport(random: Random): Uint8Array {
+  if (random.oneIn(6)) return icmpMessage(random.pick([0, 1, 3, 4, 5, 11, 12, 127, 128, 135]))
+  return ports(random.pick(PORTS), random.pick(PORTS))
+}
+
+function randomIpv4(random: Random): Uint8Array {
+  const fields: Ipv4Fields = {}
+  if (random.oneIn(4)) fields.options = random.bytes(4 * random.below(11))
+  if (random.oneIn(4))
+    fields.flagsAndOffset = random.pick([0x2000, 0x4000, 0x8000, 1, 0x2005, 0xffff])
+  if (random.oneIn(20)) fields.version = random.below(16)
+  if (random.oneIn(20)) fields.words = random.below(16)
+  if (random.oneIn(20)) fields.totalLength = random.below(64)
+  const [source, destination] = [random.pick(ADDRESSES4), random.pick(ADDRESSES4)]
+  const packet = ipv4(source, destination, random.pick(PROTOCOLS), randomTransport(random), fields)
+  return ethernet(random.oneIn(20) ? EtherType.ipv6 : EtherType.ipv4, packet)
+}
+
+function randomIpv6(random: Random): Uint8Array {
+  let next: number = random.pick(PROTOCOLS)
+  let payload = randomTransport(random)
+  while (random.oneIn(2)) {
+    const type = random.pick(EXTENSIONS)
+    if (type === 44) payload = fragment6(next, random.pick([0, 1, 7, 8, 0x580]), payload)
+    else payload = extension(next, random.below(3), payload)
+    next = type
+  }
+  const fields: Ipv6Fields = {}
+  if (random.oneIn(20)) fields.version = random.below(16)
+  if (random.oneIn(20)) fields.payloadLength = random.below(80)
+  const [source, destination] = [random.pick(ADDRESSES6), random.pick(ADDRESSES6)]
+  return ethernet(
+    random.oneIn(20) ? EtherType.ipv4 : EtherType.ipv6,
+    ipv6(source, destination, next, payload, fields),
+  )
+}

@@ -94,8 +94,6 @@ export function formatArp(message: ArpMessage): string {
   const { operation, senderMac, senderIp, targetMac, targetIp } = message
   if (operation === ArpOperation.reply) return `Reply ${senderIp} is-at ${senderMac}`
   if (operation !== ArpOperation.request) return `operation ${operation} from ${senderIp}`
-  if (senderIp === targetIp) return `Announcement ${senderIp}`
-  if (senderIp === '0.0.0.0') return `Probe ${targetIp}`
   const hint = targetMac === ZERO_MAC ? '' : ` (${targetMac})`
   return `Request who-has ${targetIp}${hint} tell ${senderIp}`
 }

@@ -73,13 +73,13 @@ export function emitGre(packet: GrePacket): Uint8Array {
   return bytes
 }
 
-/** 'GREv0, key=0x1, seq 7, proto IPv4 (0x0800), length 80', much as tcpdump says it. */
+/** 'GREv0, key=0x1, seq 7, length 80', as tcpdump says it behind the addresses. */
 export function formatGre(packet: GrePacket): string {
   const { checksum: sum, key, sequence, payload } = packet
   const words = [sum, key, sequence].filter((word) => word !== undefined).length
   const parts = [
     'GREv0',
-    ...(sum === undefined ? [] : ['checksum present']),
+    ...(sum === undefined ? [] : ['off 0x0']), // RFC 1701's offset, now zero, says: a checksum
     ...(key === undefined ? [] : [`key=0x${key.toString(16)}`]),
     ...(sequence === undefined ? [] : [`seq ${sequence}`]),
     `length ${Gre.size + 4 * words + payload.length}`,

@@ -136,16 +136,10 @@ export function groupMac(ip: string): string {
 
 /** 'ICMP6, neighbor solicitation, who has 2001:db8::1, length 32', as tcpdump says it. */
 export function formatNdp(message: NdpMessage): string {
-  const { type, flags, target, options } = message
+  const { type, target, options } = message
   const length = options.reduce((sum, { data }) => sum + data.length + 2, Ndp.size)
   if (type === Icmpv6Type.neighbourSolicitation) {
     return `ICMP6, neighbor solicitation, who has ${target}, length ${length}`
   }
-  const names: readonly [number, string][] = [
-    [NdpFlag.router, 'router'],
-    [NdpFlag.solicited, 'solicited'],
-    [NdpFlag.override, 'override'],
-  ]
-  const said = names.filter(([flag]) => (flags & flag) !== 0).map(([, name]) => `, ${name}`)
-  return `ICMP6, neighbor advertisement, tgt is ${target}${said.join('')}, length ${length}`
+  return `ICMP6, neighbor advertisement, tgt is ${target}, length ${length}`
 }

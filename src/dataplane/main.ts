@@ -117,12 +117,12 @@ function continueRequest(packet: Packet): u32 {
   const server = requestServerAt.at(line.server)
   if (server === null || server.service === NONE) return Reason.noService
   if (isReopening(line, common.switches)) {
-    endConnection(line, server)
+    endConnection(flow.connection, line, server)
     return openConnection(packet)
   }
   if (!isAvailable(server)) {
     if ((common.switches & Switch.expireNoDestination) === 0) return Reason.serverGone
-    endConnection(line, server)
+    endConnection(flow.connection, line, server)
     return openConnection(packet)
   }
   flow.server = line.server
@@ -138,9 +138,9 @@ function isReopening(line: Connection, switches: u32): boolean {
   return line.state === TcpState.timeWait || line.state === TcpState.close
 }
 
-/** Takes a connection out, with its local port. */
-export function endConnection(line: Connection, server: Server): void {
-  if (server.forwarding === Forwarding.fullnat) releaseLocalPort(flow.connection, line, server)
+/** Takes row `connection` out, with its local port. The control plane's sweep does, too. */
+export function endConnection(connection: u32, line: Connection, server: Server): void {
+  if (server.forwarding === Forwarding.fullnat) releaseLocalPort(connection, line, server)
   releaseConnection(line, server)
 }
 

@@ -150,8 +150,9 @@ function isReplyOf(line: Connection, flow: Flow): boolean {
   ) {
     return false
   }
+  if (forwardingOf(line) !== Forwarding.masquerade) return false
   const server = replyServerAt.at(line.server)
-  if (server === null || server.forwarding !== Forwarding.masquerade) return false
+  if (server === null) return false
   return isFromServer(server, line, flow)
 }
 
@@ -182,9 +183,7 @@ export function insertConnection(flow: Flow, serverIndex: u32, server: Server, t
     if (line.owner !== 0) continue
     if (!line.swapOwner(0, BUSY)) continue
     writeLine(line, flow, serverIndex, ticks)
-    if (server.forwarding !== Forwarding.masquerade && server.forwarding !== Forwarding.fullnat) {
-      line.flags = ConnectionFlag.inactive | ConnectionFlag.noOutput
-    }
+    line.flags = firstFlags(server.forwarding)
     extendReach(home, i)
     line.owner = flow.hash
     common.addConnections(1)
@@ -193,6 +192,18 @@ export function insertConnection(flow: Flow, serverIndex: u32, server: Server, t
     return home + i
   }
   return NONE
+}
+
+function firstFlags(forwarding: u32): u32 {
+  const isTwoSided: boolean =
+    forwarding === Forwarding.masquerade || forwarding === Forwarding.fullnat
+  const flags: u32 = ConnectionFlag.inactive | (isTwoSided ? 0 : ConnectionFlag.noOutput)
+  return flags | forwarding
+}
+
+/** How the connection's packets are forwarded: as its server said when it was opened. */
+export function forwardingOf(line: Connection): u32 {
+  return line.flags & ConnectionFlag.forwardingMask
 }
 
 function writeLine(line: Connection, flow: Flow, serverIndex: u32, ticks: u32): void {
@@ -209,7 +220,6 @@ function writeLine(line: Connection, flow: Flow, serverIndex: u32, ticks: u32): 
   line.server = serverIndex
   line.protocol = flow.protocol
   line.state = 0
-  line.flags = ConnectionFlag.inactive
   line.expires = u32(now() + ticks)
   line.local = 0
   line.localPort = 0

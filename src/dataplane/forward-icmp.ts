@@ -6,6 +6,7 @@
  */
 import type { u32 } from '../subset/integers.ts'
 import type { Packet } from '../subset/packet.ts'
+import { forwardingOf } from './connection.ts'
 import type { Flow } from './flow.ts'
 import { forwardDirect } from './forward-direct.ts'
 import { forwardTunnel } from './forward-tunnel.ts'
@@ -28,12 +29,13 @@ const localAt = locals.cursor()
 
 /** An error about a packet that the server sent: to the server. */
 export function forwardIcmp(packet: Packet, flow: Flow, line: Connection, server: Server): u32 {
-  if (server.forwarding === Forwarding.local) return Reason.localServer
+  const method: u32 = forwardingOf(line)
+  if (method === Forwarding.local) return Reason.localServer
   if (flow.timeToLive <= 1) return Reason.timeExceeded
-  if (server.forwarding === Forwarding.direct || server.forwarding === Forwarding.tunnel) {
+  if (method === Forwarding.direct || method === Forwarding.tunnel) {
     restoreOuter(flow)
     const reason: u32 =
-      server.forwarding === Forwarding.direct
+      method === Forwarding.direct
         ? forwardDirect(packet, flow, server)
         : forwardTunnel(packet, flow, server)
     return reason === Reason.toServer ? Reason.icmpToServer : reason
@@ -41,24 +43,24 @@ export function forwardIcmp(packet: Packet, flow: Flow, line: Connection, server
   const hop: u32 = hopToServer(flow, server)
   copyTuple(to, flow)
   setDestinationServer(to, server, line)
-  if (server.forwarding === Forwarding.fullnat) {
+  if (method === Forwarding.fullnat) {
     const local = localAt.at(line.local)
     if (local === null) return Reason.noLocalAddress
     setSourceLocal(to, local, line)
   }
-  const isFullnat: boolean = server.forwarding === Forwarding.fullnat
+  const isFullnat: boolean = method === Forwarding.fullnat
   setOuterToServer(isFullnat)
   translateIcmp(packet, flow, to)
   return sendTo(packet, flow, hop, Reason.icmpToServer)
 }
 
 /** An error about a packet that the client sent: to the client. */
-export function replyIcmp(packet: Packet, flow: Flow, line: Connection, server: Server): u32 {
+export function replyIcmp(packet: Packet, flow: Flow, line: Connection): u32 {
   if (flow.timeToLive <= 1) return Reason.timeExceeded
   const hop: u32 = hopToClient(flow, line)
   copyTuple(to, flow)
   setSourceVirtual(to, line)
-  if (server.forwarding === Forwarding.fullnat) setDestinationClient(to, line)
+  if (forwardingOf(line) === Forwarding.fullnat) setDestinationClient(to, line)
   setOuterToClient()
   translateIcmp(packet, flow, to)
   return sendTo(packet, flow, hop, Reason.icmpToClient)

@@ -19,6 +19,7 @@ import { answer, Answer } from './answer.ts'
 import {
   findReply,
   findRequest,
+  forwardingOf,
   insertConnection,
   isAvailable,
   releaseConnection,
@@ -140,12 +141,12 @@ function isReopening(line: Connection, switches: u32): boolean {
 
 /** Takes row `connection` out, with its local port. The control plane's sweep does, too. */
 export function endConnection(connection: u32, line: Connection, server: Server): void {
-  if (server.forwarding === Forwarding.fullnat) releaseLocalPort(connection, line, server)
+  if (forwardingOf(line) === Forwarding.fullnat) releaseLocalPort(connection, line, server)
   releaseConnection(line, server)
 }
 
 function forwardRequest(packet: Packet, line: Connection, server: Server): u32 {
-  const method: u32 = server.forwarding
+  const method: u32 = forwardingOf(line)
   if (method === Forwarding.masquerade) return forwardNat(packet, flow, line, server)
   if (method === Forwarding.direct) return forwardDirect(packet, flow, server)
   if (method === Forwarding.tunnel) return forwardTunnel(packet, flow, server)
@@ -164,7 +165,7 @@ function continueReply(packet: Packet): u32 {
   flow.server = line.server
   flow.service = server.service
   advanceReply(flow, line, server)
-  if (server.forwarding === Forwarding.fullnat) return replyFullnat(packet, flow, line, server)
+  if (forwardingOf(line) === Forwarding.fullnat) return replyFullnat(packet, flow, line, server)
   return replyNat(packet, flow, line)
 }
 
@@ -232,5 +233,5 @@ function decideIcmp(packet: Packet, toRoles: u32, fromRoles: u32): u32 {
     return forwardIcmp(packet, flow, line, server)
   }
   countReply(flow, server)
-  return replyIcmp(packet, flow, line, server)
+  return replyIcmp(packet, flow, line)
 }

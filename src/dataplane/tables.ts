@@ -195,6 +195,8 @@ export const Connection = row('connection', {
   reach: 'atomic',
 })
 export const ConnectionFlag = {
+  /** Its forwarding method when it was opened; an edited server does not change it (IP_VS_CONN_F_FWD_MASK). */
+  forwardingMask: 7,
   /** IP_VS_CONN_F_NOOUTPUT: no packet from the server was seen, so its state is judged by one side. */
   noOutput: 0x80,
   /** IP_VS_CONN_F_INACTIVE: counted among the server's inactive connections. */

@@ -1,0 +1,124 @@
+/**
+ * What may be asked for: the checks IPVS makes before it changes anything (ip_vs_ctl.c), with reasons in words.
+ *
+ * Shapes are the control socket's to check; here the values are. undefined: fine.
+ */
+import { familyOf, ipToWords } from '../base/ip.ts'
+import { SERVERS_PER_SERVICE_MAX } from '../dataplane/limits.ts'
+import { SchedulerId } from '../dataplane/schedule.ts'
+import type {
+  IpFamily,
+  Refusal,
+  ServerKey,
+  ServerSettings,
+  ServiceKey,
+  ServiceSettings,
+} from './model.ts'
+
+/** Names of the schedulers there are, 'none' among them. */
+export const SCHEDULER_NAMES = Object.keys(SchedulerId)
+
+const WEIGHT_MAX = 0x7fffffff
+
+export function refuse(errno: Refusal['errno'], message: string): Refusal {
+  return { errno, message }
+}
+
+export function serviceFamily(key: ServiceKey): IpFamily {
+  return 'firewallMark' in key ? key.family : familyOf(key.address)
+}
+
+/** How a service is written on the command line. */
+export function serviceText(key: ServiceKey): string {
+  if ('firewallMark' in key) return `fwmark ${key.firewallMark}${key.family === 6 ? ' (IPv6)' : ''}`
+  const address = key.address.includes(':') ? `[${key.address}]` : key.address
+  return `${key.protocol} ${address}:${key.port}`
+}
+
+/** How a real server is written on the command line. */
+export function serverText(key: ServerKey): string {
+  return key.address.includes(':') ? `[${key.address}]:${key.port}` : `${key.address}:${key.port}`
+}
+
+export function checkServiceKey(key: ServiceKey): Refusal | undefined {
+  if ('firewallMark' in key) {
+    if (key.firewallMark === 0) return refuse('EINVAL', 'firewall mark 0 marks nothing')
+    return undefined
+  }
+  if (!isUnicast(key.address)) {
+    return refuse('EINVAL', `${key.address} is no unicast address; a service needs one`)
+  }
+  return undefined
+}
+
+export function checkServiceSettings(
+  key: ServiceKey,
+  settings: ServiceSettings,
+): Refusal | undefined {
+  if (!SCHEDULER_NAMES.includes(settings.scheduler)) {
+    return refuse(
+      'ENOENT',
+      `no scheduler is called "${settings.scheduler}"; there are ${SCHEDULER_NAMES.join(', ')}`,
+    )
+  }
+  if (settings.persistenceEngine !== null) {
+    return refuse('ENOENT', `no persistence engine is called "${settings.persistenceEngine}"`)
+  }
+  if (serviceFamily(key) === 6 && (settings.netmask < 1 || settings.netmask > 128)) {
+    return refuse('EINVAL', `an IPv6 prefix has 1 to 128 bits, not ${settings.netmask}`)
+  }
+  return undefined
+}
+
+export function checkServer(
+  service: ServiceKey,
+  server: ServerKey,
+  settings: ServerSettings,
+): Refusal | undefined {
+  const isTunnel = settings.forwarding === 'tunnel'
+  if (familyOf(server.address) !== serviceFamily(service) && !isTunnel) {
+    return refuse(
+      'EINVAL',
+      `${server.address} is of another address family than the service; only tunnels can do that`,
+    )
+  }
+  if (!isUnicast(server.address)) {
+    return refuse('EINVAL', `${server.address} is no unicast address; a real server needs one`)
+  }
+  if (settings.weight < 0 || settings.weight > WEIGHT_MAX) {
+    return refuse('ERANGE', `a weight lies between 0 and ${WEIGHT_MAX}`)
+  }
+  if (settings.lowerThreshold > settings.upperThreshold) {
+    return refuse('ERANGE', 'the lower threshold is above the upper one')
+  }
+  if (isTunnel && settings.tunnel.type === 'gue' && settings.tunnel.port === 0) {
+    return refuse('EINVAL', 'a GUE tunnel needs its UDP port')
+  }
+  if (isTunnel && settings.tunnel.type !== 'ipip') {
+    return refuse('EOPNOTSUPP', `${settings.tunnel.type} tunnels are not built yet; use ipip`)
+  }
+  if (settings.forwarding === 'fullnat' && 'firewallMark' in service) {
+    return refuse('EOPNOTSUPP', 'FULLNAT needs a service with an address, not a firewall mark')
+  }
+  return undefined
+}
+
+/** May one more server join the service? */
+export function checkServerCount(servers: number): Refusal | undefined {
+  if (servers < SERVERS_PER_SERVICE_MAX) return undefined
+  return refuse('ENOSPC', `a service has at most ${SERVERS_PER_SERVICE_MAX} real servers`)
+}
+
+export function checkLocal(service: ServiceKey, address: string): Refusal | undefined {
+  if (familyOf(address) !== serviceFamily(service)) {
+    return refuse('EINVAL', `${address} is of another address family than the service`)
+  }
+  if (!isUnicast(address)) return refuse('EINVAL', `${address} is no unicast address`)
+  return undefined
+}
+
+function isUnicast(address: string): boolean {
+  const [first, , , last] = ipToWords(address)
+  if (familyOf(address) === 6) return first >>> 24 !== 0xff && address !== '::'
+  return last >>> 28 < 14 && last >>> 24 !== 0
+}

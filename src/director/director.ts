@@ -1,0 +1,396 @@
+/**
+ * The director's control half: virtual services, real servers, local addresses, written into the tables.
+ *
+ * Requests in, changed rows out; no clock, no socket. It works on the set of tables in use (`TableSet.use`). Every
+ * request either does all it says or refuses and changes nothing.
+ *
+ * A removed server's row stays while connections name it ("trash", as in ip_vs_ctl.c): adding the server again takes
+ * the same row up, and its connections live on.
+ */
+import { Role, ServerFlag, ServiceFlag } from '../dataplane/tables.ts'
+import * as tables from '../dataplane/tables.ts'
+import { updateOverload } from '../dataplane/server.ts'
+import { SchedulerId } from '../dataplane/schedule.ts'
+import { adjustCurrentWeight } from '../dataplane/schedulers/wrr.ts'
+import { PoolOffset } from '../dataplane/pool.ts'
+import { TICKS_PER_SECOND } from '../subset/clock.ts'
+import { AddressRoles } from './address-roles.ts'
+import {
+  checkServer,
+  checkServerCount,
+  checkServiceKey,
+  checkServiceSettings,
+  refuse,
+  serverText,
+  serviceFamily,
+  serviceText,
+} from './check.ts'
+import {
+  connectionsOf,
+  protocolOf,
+  serverId,
+  serviceId,
+  writeAddress,
+  zeroCounters,
+  type ServerEntry,
+  type ServiceEntry,
+} from './entries.ts'
+import { Estimator } from './estimator.ts'
+import { LocalAddresses } from './local-addresses.ts'
+import type { Refusal, ServerKey, ServerSettings, ServiceKey, ServiceSettings } from './model.ts'
+import { PoolAllocator } from './pool-allocator.ts'
+import { RowAllocator } from './row-allocator.ts'
+import { retireServerList, writeServerList } from './server-list.ts'
+import { enterService, leaveService } from './service-index.ts'
+
+/** A refusal, or null: done. */
+export type Outcome = Refusal | null
+
+export class Director {
+  readonly services = new Map<string, ServiceEntry>()
+  readonly locals: LocalAddresses
+  readonly #roles = new AddressRoles()
+  readonly #serviceRows = new RowAllocator(tables.services.memory.capacity)
+  readonly #serverRows = new RowAllocator(tables.servers.memory.capacity)
+  readonly #pool = new PoolAllocator(tables.pool.memory.capacity)
+  /** Removed servers with connections, by service, by server. */
+  readonly #trash = new Map<string, Map<string, ServerEntry>>()
+
+  constructor() {
+    this.locals = new LocalAddresses(this.#roles, this.#pool)
+  }
+
+  /** Virtual services, and real servers of all of them. */
+  get counts(): { services: number; servers: number } {
+    let servers = 0
+    for (const entry of this.services.values()) servers += entry.servers.length
+    return { services: this.services.size, servers }
+  }
+
+  find(key: ServiceKey): ServiceEntry | undefined {
+    return this.services.get(serviceId(key))
+  }
+
+  addService(key: ServiceKey, settings: ServiceSettings): Outcome {
+    if (this.find(key) !== undefined) {
+      return refuse('EEXIST', `service ${serviceText(key)} exists already`)
+    }
+    const refusal = checkServiceKey(key) ?? checkServiceSettings(key, settings)
+    if (refusal !== undefined) return refusal
+    const row = this.#serviceRows.take()
+    if (row === undefined) return refuse('ENOSPC', 'the table of virtual services is full')
+    const service = tables.services.row(row)
+    const entry: ServiceEntry = {
+      row,
+      key,
+      settings,
+      servers: [],
+      locals: [],
+      estimator: new Estimator(),
+    }
+    clearServiceRow(service)
+    service.family = serviceFamily(key)
+    service.protocol = protocolOf(key)
+    if ('firewallMark' in key) service.firewallMark = key.firewallMark
+    else {
+      writeAddress(service, key.address)
+      service.port = key.port
+    }
+    this.#writeServiceSettings(entry, settings)
+    if (!writeServerList(this.#pool, service, [])) {
+      this.#serviceRows.free(row)
+      return refuse('ENOSPC', 'the pool of server lists is full')
+    }
+    resetScheduler(service)
+    if (!('firewallMark' in key) && !this.#announce(key, row)) {
+      retireServerList(this.#pool, service.pool)
+      this.#serviceRows.free(row)
+      return refuse('ENOSPC', 'the index of virtual services is full')
+    }
+    this.services.set(serviceId(key), entry)
+    return null
+  }
+
+  /** From here on packets find the service. */
+  #announce(key: ServiceKey & { address: string; port: number }, row: number): boolean {
+    if (!enterService(key.address, key.port, protocolOf(key), row)) return false
+    if (key.port === 0) tables.settings.row(0).portZeroServices += 1
+    this.#roles.add(key.address, Role.virtual)
+    return true
+  }
+
+  editService(key: ServiceKey, settings: ServiceSettings): Outcome {
+    const entry = this.find(key)
+    if (entry === undefined) return noService(key)
+    const refusal = checkServiceSettings(key, settings)
+    if (refusal !== undefined) return refusal
+    const service = tables.services.row(entry.row)
+    const scheduler = service.scheduler
+    const old = entry.settings
+    this.#writeServiceSettings(entry, settings)
+    if (service.scheduler === scheduler) return null
+    if (!this.#writeList(entry, entry.servers)) {
+      this.#writeServiceSettings(entry, old)
+      return refuse('ENOSPC', 'the pool of server lists is full')
+    }
+    resetScheduler(service)
+    return null
+  }
+
+  #writeServiceSettings(entry: ServiceEntry, settings: ServiceSettings): void {
+    const service = tables.services.row(entry.row)
+    service.scheduler = SchedulerId[settings.scheduler as keyof typeof SchedulerId]
+    service.flags =
+      ServiceFlag.hashed |
+      (settings.persistenceTimeoutS > 0 ? ServiceFlag.persistent : 0) |
+      (settings.onePacket ? ServiceFlag.onePacket : 0) |
+      (settings.schedulerFlags << 3)
+    service.persistence = settings.persistenceTimeoutS * TICKS_PER_SECOND
+    service.netmask = settings.netmask
+    entry.settings = settings
+  }
+
+  deleteService(key: ServiceKey): Outcome {
+    const entry = this.find(key)
+    if (entry === undefined) return noService(key)
+    this.services.delete(serviceId(key))
+    if (!('firewallMark' in key)) {
+      leaveService(key.address, key.port, protocolOf(key), entry.row)
+      this.#roles.remove(key.address, Role.virtual)
+      if (key.port === 0) tables.settings.row(0).portZeroServices -= 1
+    }
+    const service = tables.services.row(entry.row)
+    for (const server of entry.servers) {
+      this.#discard(entry, server)
+      tables.servers.row(server.row).service = tables.NONE
+    }
+    for (const server of this.#trash.get(serviceId(key))?.values() ?? []) {
+      tables.servers.row(server.row).service = tables.NONE
+    }
+    retireServerList(this.#pool, service.pool)
+    this.locals.removeAll(entry)
+    clearServiceRow(service)
+    this.#serviceRows.free(entry.row)
+    return null
+  }
+
+  /** Removes every service. */
+  flush(): void {
+    for (const { key } of [...this.services.values()]) this.deleteService(key)
+  }
+
+  /** Zeroes the counters of one service and its servers or, without a key, of all. */
+  zero(key?: ServiceKey): Outcome {
+    const entry = key === undefined ? undefined : this.find(key)
+    if (key !== undefined && entry === undefined) return noService(key)
+    for (const each of entry === undefined ? this.services.values() : [entry]) {
+      zeroCounters(tables.services.row(each.row))
+      each.estimator.zero()
+      for (const server of each.servers) {
+        zeroCounters(tables.servers.row(server.row))
+        server.estimator.zero()
+      }
+    }
+    return null
+  }
+
+  addServer(key: ServiceKey, server: ServerKey, settings: ServerSettings): Outcome {
+    const entry = this.find(key)
+    if (entry === undefined) return noService(key)
+    const refusal = checkServer(key, server, settings) ?? checkServerCount(entry.servers.length)
+    if (refusal !== undefined) return refusal
+    if (findServer(entry, server) !== undefined) {
+      return refuse('EEXIST', `${serviceText(key)} has ${serverText(server)} already`)
+    }
+    const trash = this.#trash.get(serviceId(key))
+    const revived = trash?.get(serverId(server))
+    const row = revived?.row ?? this.#serverRows.take()
+    if (row === undefined) return refuse('ENOSPC', 'the table of real servers is full')
+    const added: ServerEntry = {
+      row,
+      key: server,
+      settings,
+      lastWeight: settings.weight,
+      hasRole: revived?.hasRole ?? false,
+      estimator: revived?.estimator ?? new Estimator(),
+    }
+    if (revived === undefined) clearServerRow(tables.servers.row(row))
+    // The row first, then the list that names it.
+    this.#writeServerRow(entry, added)
+    if (!this.#writeList(entry, [added, ...entry.servers])) {
+      if (revived === undefined) this.#serverRows.free(row)
+      else tables.servers.row(row).flags &= ~ServerFlag.available
+      return refuse('ENOSPC', 'the pool of server lists is full')
+    }
+    trash?.delete(serverId(server))
+    entry.servers = [added, ...entry.servers]
+    this.#addRole(added)
+    this.#listChanged(entry, 'added', 0)
+    return null
+  }
+
+  editServer(key: ServiceKey, server: ServerKey, settings: ServerSettings): Outcome {
+    const entry = this.find(key)
+    if (entry === undefined) return noService(key)
+    const refusal = checkServer(key, server, settings)
+    if (refusal !== undefined) return refusal
+    const edited = findServer(entry, server)
+    if (edited === undefined) return noServer(key, server)
+    const old = edited.settings
+    const oldLastWeight = edited.lastWeight
+    edited.settings = settings
+    if (settings.weight > 0) edited.lastWeight = settings.weight
+    if (!this.#writeList(entry, entry.servers)) {
+      edited.settings = old
+      edited.lastWeight = oldLastWeight
+      return refuse('ENOSPC', 'the pool of server lists is full')
+    }
+    this.#writeServerRow(entry, edited)
+    this.#addRole(edited)
+    this.#listChanged(entry, 'edited', 0)
+    return null
+  }
+
+  /** Answers of a server come back through us; once they do, they may until its last connection has ended. */
+  #addRole(server: ServerEntry): void {
+    if (server.hasRole || !returnsThroughUs(server.settings)) return
+    this.#roles.add(server.key.address, Role.real)
+    server.hasRole = true
+  }
+
+  deleteServer(key: ServiceKey, server: ServerKey): Outcome {
+    const entry = this.find(key)
+    if (entry === undefined) return noService(key)
+    const position = entry.servers.findIndex((each) => serverId(each.key) === serverId(server))
+    if (position < 0) return noServer(key, server)
+    const left = entry.servers.filter((_, i) => i !== position)
+    if (!this.#writeList(entry, left)) return refuse('ENOSPC', 'the pool of server lists is full')
+    const removed = entry.servers[position]!
+    entry.servers = left
+    this.#discard(entry, removed)
+    this.#listChanged(entry, 'removed', position)
+    return null
+  }
+
+  /** Takes a server that is in no list any more out of use, now or when its last connection ends. */
+  #discard(entry: ServiceEntry, server: ServerEntry): void {
+    const row = tables.servers.row(server.row)
+    row.flags &= ~ServerFlag.available
+    if (connectionsOf(row) === 0) {
+      this.#forget(server)
+      return
+    }
+    const id = serviceId(entry.key)
+    const trash = this.#trash.get(id) ?? new Map<string, ServerEntry>()
+    this.#trash.set(id, trash.set(serverId(server.key), server))
+  }
+
+  #forget(server: ServerEntry): void {
+    if (server.hasRole) this.#roles.remove(server.key.address, Role.real)
+    this.#serverRows.free(server.row)
+  }
+
+  /** Frees what nothing refers to any more. Call it after each sweep, about once a second. */
+  reclaim(): void {
+    this.#pool.reclaim()
+    this.locals.reclaim()
+    for (const [id, trash] of this.#trash) {
+      for (const [serverKey, server] of trash) {
+        if (connectionsOf(tables.servers.row(server.row)) > 0) continue
+        trash.delete(serverKey)
+        this.#forget(server)
+      }
+      if (trash.size === 0) this.#trash.delete(id)
+    }
+  }
+
+  #writeList(entry: ServiceEntry, servers: readonly ServerEntry[]): boolean {
+    const list = servers.map(({ row, key, settings, lastWeight }) => ({
+      row,
+      address: key.address,
+      port: key.port,
+      weight: settings.weight,
+      lastWeight,
+    }))
+    return writeServerList(this.#pool, tables.services.row(entry.row), list)
+  }
+
+  #writeServerRow(entry: ServiceEntry, { row, key, settings }: ServerEntry): void {
+    const server = tables.servers.row(row)
+    writeAddress(server, key.address)
+    server.port = key.port
+    server.family = key.address.includes(':') ? 6 : 4
+    server.forwarding = FORWARDING[settings.forwarding]
+    server.weight = settings.weight
+    server.upperThreshold = settings.upperThreshold
+    server.lowerThreshold = settings.lowerThreshold
+    server.tunnelPort = settings.tunnel.port
+    server.service = entry.row
+    server.flags |= ServerFlag.available
+    updateOverload(server)
+  }
+
+  /** What the scheduler remembers follows the list (ip_vs_rr.c, ip_vs_wrr.c: dest_changed). */
+  #listChanged(entry: ServiceEntry, how: 'added' | 'edited' | 'removed', position: number): void {
+    const service = tables.services.row(entry.row)
+    if (service.scheduler === SchedulerId.wrr) {
+      service.position = 0
+      service.currentWeight = adjustCurrentWeight(service.currentWeight, {
+        gcd: poolWordAt(service.pool + PoolOffset.gcd),
+        firstWeight: poolWordAt(service.pool + PoolOffset.firstWeight),
+      })
+    } else if (service.position > 0) {
+      if (how === 'added') service.position += 1
+      if (how === 'removed' && position < service.position) service.position -= 1
+    }
+  }
+}
+
+const FORWARDING: Readonly<Record<ServerSettings['forwarding'], number>> = {
+  masquerade: tables.Forwarding.masquerade,
+  local: tables.Forwarding.local,
+  tunnel: tables.Forwarding.tunnel,
+  direct: tables.Forwarding.direct,
+  fullnat: tables.Forwarding.fullnat,
+}
+
+/** Do the server's answers pass the director? */
+function returnsThroughUs(settings: ServerSettings): boolean {
+  return settings.forwarding === 'masquerade' || settings.forwarding === 'fullnat'
+}
+
+function poolWordAt(index: number): number {
+  return tables.pool.row(index).value
+}
+
+function findServer(entry: ServiceEntry, key: ServerKey): ServerEntry | undefined {
+  const id = serverId(key)
+  return entry.servers.find((each) => serverId(each.key) === id)
+}
+
+function noService(key: ServiceKey): Refusal {
+  return refuse('ESRCH', `there is no service ${serviceText(key)}`)
+}
+
+function noServer(key: ServiceKey, server: ServerKey): Refusal {
+  return refuse('ENOENT', `${serviceText(key)} has no real server ${serverText(server)}`)
+}
+
+function resetScheduler(service: tables.Service): void {
+  service.position = 0
+  service.currentWeight = poolWordAt(service.pool + PoolOffset.firstWeight)
+}
+
+function clearServiceRow(service: tables.Service): void {
+  for (const field of Object.keys(
+    tables.Service.fields,
+  ) as (keyof typeof tables.Service.fields)[]) {
+    service[field] = 0
+  }
+}
+
+function clearServerRow(server: tables.Server): void {
+  for (const field of Object.keys(tables.Server.fields) as (keyof typeof tables.Server.fields)[]) {
+    server[field] = 0
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * From rows to listings: what `ipvsadm -L` and its kin are told.
+ */
+import { wordsToIp } from '../base/ip.ts'
+import { isAtOrAfter } from '../subset/integers.ts'
+import { now, TICKS_PER_SECOND } from '../subset/clock.ts'
+import { Protocol } from '../wire/ip-protocol.ts'
+import { BUSY } from '../dataplane/connection.ts'
+import * as tables from '../dataplane/tables.ts'
+import { TcpState } from '../dataplane/tcp.ts'
+import { serviceFamily } from './check.ts'
+import { readCounters, type ServerEntry, type ServiceEntry } from './entries.ts'
+import type { ConnectionListing, ServerKey, ServerListing, ServiceListing } from './model.ts'
+
+export function listService(entry: ServiceEntry): ServiceListing {
+  return {
+    key: entry.key,
+    family: serviceFamily(entry.key),
+    settings: entry.settings,
+    counters: readCounters(tables.services.row(entry.row)),
+    rates: entry.estimator.rates(),
+    servers: entry.servers.map(listServer),
+  }
+}
+
+function listServer(entry: ServerEntry): ServerListing {
+  const row = tables.servers.row(entry.row)
+  return {
+    ...entry.key,
+    ...entry.settings,
+    family: row.family === 6 ? 6 : 4,
+    activeConnections: row.active,
+    inactiveConnections: row.inactive,
+    persistentConnections: row.persistent,
+    counters: readCounters(row),
+    rates: entry.estimator.rates(),
+  }
+}
+
+/** Names of TcpState's numbers, as the kernel's listing has them (ip_vs_proto_tcp.c). */
+const TCP_STATE_NAMES: Readonly<Record<keyof typeof TcpState, string>> = {
+  none: 'NONE',
+  established: 'ESTABLISHED',
+  synSent: 'SYN_SENT',
+  synReceived: 'SYN_RECV',
+  finWait: 'FIN_WAIT',
+  timeWait: 'TIME_WAIT',
+  close: 'CLOSE',
+  closeWait: 'CLOSE_WAIT',
+  lastAck: 'LAST_ACK',
+  listen: 'LISTEN',
+  synAck: 'SYNACK',
+}
+const TCP_STATES = Object.entries(TcpState).sort(([, a], [, b]) => a - b)
+const STATE_TEXT = TCP_STATES.map(([name]) => TCP_STATE_NAMES[name as keyof typeof TcpState])
+
+const PROTOCOL_TEXT: Readonly<Record<number, ConnectionListing['protocol']>> = {
+  [Protocol.tcp]: 'tcp',
+  [Protocol.udp]: 'udp',
+  [Protocol.sctp]: 'sctp',
+}
+
+/** Every live connection, in the table's order. */
+export function* listConnections(): Generator<ConnectionListing> {
+  const { capacity, bytes, base } = tables.connections.memory
+  const line = tables.Connection.view(bytes, base)
+  for (let i = 0; i < capacity; i++) {
+    ;(line as unknown as { base: number }).base = base + i * tables.Connection.size
+    if (line.owner > BUSY && !isAtOrAfter(now(), line.expires)) yield listConnection(line)
+  }
+}
+
+function listConnection(line: tables.Connection): ConnectionListing {
+  const server = tables.servers.row(line.server)
+  return {
+    protocol: PROTOCOL_TEXT[line.protocol] ?? 'ip',
+    client: {
+      address: wordsToIp(line.client0, line.client1, line.client2, line.client3),
+      port: line.clientPort,
+    },
+    virtual: {
+      address: wordsToIp(line.virtual0, line.virtual1, line.virtual2, line.virtual3),
+      port: line.virtualPort,
+    },
+    server: {
+      address: wordsToIp(server.address0, server.address1, server.address2, server.address3),
+      port: server.port === 0 ? line.virtualPort : server.port,
+    },
+    local: localOf(line),
+    state: line.protocol === Protocol.tcp ? STATE_TEXT[line.state]! : 'UDP',
+    expiresS: ((line.expires - now()) >>> 0) / TICKS_PER_SECOND,
+  }
+}
+
+function localOf(line: tables.Connection): ServerKey | null {
+  if (line.localPort === 0) return null
+  const { address0, address1, address2, address3 } = tables.locals.row(line.local)
+  return { address: wordsToIp(address0, address1, address2, address3), port: line.localPort }
+}

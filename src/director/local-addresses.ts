@@ -1,0 +1,124 @@
+/**
+ * FULLNAT's local addresses: which service sends from which, kept in `tables.locals`.
+ *
+ * One address may serve several services: it has one row, counted, so that its connections and ports are seen
+ * together.
+ */
+import { LOCALS_MAX } from '../dataplane/limits.ts'
+import { Role } from '../dataplane/tables.ts'
+import * as tables from '../dataplane/tables.ts'
+import type { AddressRoles } from './address-roles.ts'
+import { checkLocal, refuse, serviceText } from './check.ts'
+import { writeAddress, type ServiceEntry } from './entries.ts'
+import type { LocalAddressListing, Refusal } from './model.ts'
+import type { PoolAllocator } from './pool-allocator.ts'
+import { RowAllocator } from './row-allocator.ts'
+import { writeLocalList } from './server-list.ts'
+
+export class LocalAddresses {
+  readonly #roles: AddressRoles
+  readonly #pool: PoolAllocator
+  readonly #rows = new RowAllocator(LOCALS_MAX)
+  /** By address: its row and how many services use it. A row stays as long as connections name it. */
+  readonly #inUse = new Map<string, { row: number; services: number }>()
+
+  constructor(roles: AddressRoles, pool: PoolAllocator) {
+    this.#roles = roles
+    this.#pool = pool
+  }
+
+  add(entry: ServiceEntry, address: string): Refusal | null {
+    const refusal = checkLocal(entry.key, address)
+    if (refusal !== undefined) return refusal
+    if (entry.locals.some((local) => local.address === address)) {
+      return refuse('EEXIST', `${serviceText(entry.key)} has local address ${address} already`)
+    }
+    const use = this.#inUse.get(address) ?? this.#open(address)
+    if (use === undefined) return refuse('ENOSPC', 'the table of local addresses is full')
+    const locals = [...entry.locals, { row: use.row, address }]
+    const service = tables.services.row(entry.row)
+    if (
+      !writeLocalList(
+        this.#pool,
+        service,
+        locals.map(({ row }) => row),
+      )
+    ) {
+      if (use.services === 0) this.#close(address, use.row)
+      return refuse('ENOSPC', 'the pool of server lists is full')
+    }
+    use.services++
+    entry.locals = locals
+    return null
+  }
+
+  #open(address: string): { row: number; services: number } | undefined {
+    const row = this.#rows.take()
+    if (row === undefined) return undefined
+    const local = tables.locals.row(row)
+    writeAddress(local, address)
+    local.connections = 0
+    local.exhausted = 0
+    const use = { row, services: 0 }
+    this.#inUse.set(address, use)
+    this.#roles.add(address, Role.local)
+    return use
+  }
+
+  #close(address: string, row: number): void {
+    this.#inUse.delete(address)
+    this.#roles.remove(address, Role.local)
+    this.#rows.free(row)
+  }
+
+  remove(entry: ServiceEntry, address: string): Refusal | null {
+    const left = entry.locals.filter((local) => local.address !== address)
+    if (left.length === entry.locals.length) {
+      return refuse('ENOENT', `${serviceText(entry.key)} has no local address ${address}`)
+    }
+    const service = tables.services.row(entry.row)
+    if (
+      !writeLocalList(
+        this.#pool,
+        service,
+        left.map(({ row }) => row),
+      )
+    ) {
+      return refuse('ENOSPC', 'the pool of server lists is full')
+    }
+    entry.locals = left
+    this.#release(address)
+    return null
+  }
+
+  /** The service goes away. */
+  removeAll(entry: ServiceEntry): void {
+    writeLocalList(this.#pool, tables.services.row(entry.row), [])
+    for (const { address } of entry.locals) this.#release(address)
+    entry.locals = []
+  }
+
+  #release(address: string): void {
+    const use = this.#inUse.get(address)
+    if (use !== undefined) use.services--
+  }
+
+  /** Frees addresses that neither services nor connections use any more. */
+  reclaim(): void {
+    for (const [address, { row, services }] of this.#inUse) {
+      if (services === 0 && tables.locals.row(row).connections === 0) this.#close(address, row)
+    }
+  }
+
+  /** Every address that is in use, also by connections alone. */
+  addresses(): Iterable<string> {
+    return this.#inUse.keys()
+  }
+
+  list(entry: ServiceEntry): LocalAddressListing[] {
+    return entry.locals.map(({ address, row }) => {
+      const local = tables.locals.row(row)
+      return { address, connections: local.connections, portsExhausted: local.exhausted }
+    })
+  }
+}

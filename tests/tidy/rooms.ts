@@ -42,12 +42,12 @@ export const PACKAGES: Readonly<Record<string, string>> = {
 }
 
 /**
- * Rooms that are pure: no clock, no socket, no chance, no file. (`isIP` and the like are only words of
- * node:net.) Time and chance are handed to them.
+ * Rooms that are pure: no clock, no socket, no chance, no file. (`isIP`, `posix` are only words of
+ * node:net and node:path.) Time and chance are handed to them.
  */
 export const PURE_ROOMS = ['base', 'subset', 'wire', 'dataplane', 'director', 'bpf', 'compiler']
 export const PURE_MODULES = ['node:assert', 'node:assert/strict', 'node:util']
-export const PURE_NAMES = ['isIP', 'isIPv4', 'isIPv6', 'BlockList', 'SocketAddress']
+export const PURE_NAMES = ['isIP', 'isIPv4', 'isIPv6', 'BlockList', 'SocketAddress', 'posix']
 export const IMPURE_CALLS = [
   'Date.now',
   'Math.random',

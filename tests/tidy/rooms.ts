@@ -23,7 +23,7 @@ export const ROOMS: Readonly<Record<string, string>> = {
   engine: 'base, subset, wire, dataplane, kernel',
 
   // Third floor: the control plane, pure state machines that do not know each other.
-  director: 'base, subset, dataplane',
+  director: 'base, subset, wire, dataplane',
 
   // Fourth floor: where it is wired together.
   control: 'base, types of director',

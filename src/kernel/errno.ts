@@ -21,7 +21,9 @@ export class KernelError extends Error {
   /** What may help, or what the kernel itself had to say; may be empty. */
   readonly hint: string
 
-  constructor(call: string, code: string, hint = '') {
+  /** `errno` is the number. */
+  constructor(call: string, errno: number, hint = '') {
+    const code = errnoName(errno)
     super(hint === '' ? `${call}: ${code}` : `${call}: ${code} (${hint})`)
     this.name = 'KernelError'
     this.call = call

@@ -35,7 +35,7 @@ const c = {
 }
 
 function check(call: string, result: number): number {
-  if (result < 0) throw new KernelError(call, errnoName(koffi.errno()))
+  if (result < 0) throw new KernelError(call, koffi.errno())
   return result
 }
 
@@ -130,7 +130,7 @@ const MAP_SHARED = 1
 /** `length` bytes of the descriptor's memory, from its beginning, readable and writable. */
 export function mapShared(fd: number, length: number): Mapping {
   const pointer = BigInt(c.mmap(0, length, PROT_READ_WRITE, MAP_SHARED, fd, 0) as number | bigint)
-  if (pointer === -1n) throw new KernelError('mmap', errnoName(koffi.errno()))
+  if (pointer === -1n) throw new KernelError('mmap', koffi.errno())
   return {
     address: Number(pointer),
     buffer: koffi.view(pointer, length),

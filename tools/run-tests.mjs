@@ -141,7 +141,7 @@ function describeError(wrapped) {
   const text = typeof error === 'string' ? error : (error.stack ?? inspect(error))
   return text
     .split('\n')
-    .filter((line) => !/^\s+at .*\(?node:internal\//.test(line))
+    .filter((line) => !/^\s+at (.*\(?node:|new Promise|Array.map)/.test(line))
     .join('\n')
 }
 

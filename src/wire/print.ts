@@ -77,7 +77,7 @@ function printIp(bytes: Uint8Array, verbose: boolean, depth: number): string {
   const name = ip.version === 4 ? 'IP' : 'IP6'
   const text = ip.version === 4 ? printIpv4(ip, verbose, depth) : printIpv6(ip, verbose, depth)
   return verbose
-    ? `${name} ${formatIpPacket(ip).replace(/^.* \(/, '(')} ${text}`
+    ? `${name} ${formatIpPacket(ip).replace(/^.*? \(/, '(')} ${text}`
     : `${name} ${text}`
 }
 

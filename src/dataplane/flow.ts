@@ -28,6 +28,8 @@ export const Flow = row('flow', {
   /** Where a frame that is sent or held leaves: interface, next hop's address, and its row or NONE. */
   egress: 'u32',
   hop: 'u32',
+  /** Bytes of IP packet that the way out takes; NONE: not known. */
+  mtu: 'u32',
   next0: 'u32',
   next1: 'u32',
   next2: 'u32',
@@ -67,6 +69,7 @@ export function clearFlow(flow: Flow): void {
   flow.server = NONE
   flow.connection = NONE
   flow.hop = NONE
+  flow.mtu = NONE
   flow.egress = 0
   flow.sourcePort = 0
   flow.destinationPort = 0

@@ -33,6 +33,7 @@ export function sendTo(packet: Packet, flow: Flow, row: u32, reason: u32): u32 {
   ethernet.sourceLow = hop.sourceLow
   flow.egress = hop.interface
   flow.hop = row
+  flow.mtu = hop.mtu === 0 ? NONE : hop.mtu
   return reason
 }
 

@@ -8,15 +8,20 @@
  */
 import type { Fields, Memory, Row, RowCursor, View } from './struct.ts'
 
-export interface Table<F extends Fields> {
+/** What is true of every table, whatever its rows. */
+export interface AnyTable {
   readonly name: string
-  readonly struct: Row<F>
+  readonly struct: { readonly size: number }
   /** Rows, unless the engine is told another number. */
   readonly capacity: number
   /** First contents of a table that the packet path only reads. */
   readonly contents: Uint8Array | undefined
   /** What the packet path works on now. */
   memory: Memory
+}
+
+export interface Table<F extends Fields> extends AnyTable {
+  readonly struct: Row<F>
   /** For the packet path: see struct.ts. */
   cursor(): RowCursor<F>
   /** For the control plane: a view of its own over row `index` of the memory in use. Throws past the end. */
@@ -52,11 +57,11 @@ export function table<F extends Fields>(
 
 /** Memory for every table of a packet path: what one engine instance owns. */
 export class TableSet {
-  readonly #tables: readonly Table<Fields>[]
+  readonly #tables: readonly AnyTable[]
   readonly #memories: readonly Memory[]
 
   /** `memories` in the order of `tables`. */
-  constructor(tables: readonly Table<Fields>[], memories: readonly Memory[]) {
+  constructor(tables: readonly AnyTable[], memories: readonly Memory[]) {
     this.#tables = tables
     this.#memories = memories
   }
@@ -67,7 +72,7 @@ export class TableSet {
   }
 
   /** The bytes of one table. */
-  memoryOf(table: Table<Fields>): Memory {
+  memoryOf(table: AnyTable): Memory {
     const memory = this.#memories[this.#tables.indexOf(table)]
     if (memory === undefined) throw new RangeError(`table ${table.name} is not of this set`)
     return memory
@@ -86,7 +91,7 @@ export class TableSet {
 
 /** A set in this process's own memory; `capacities` overrides rows by table name. */
 export function allocateTables(
-  tables: readonly Table<Fields>[],
+  tables: readonly AnyTable[],
   capacities: Readonly<Record<string, number>> = {},
 ): TableSet {
   const memories = tables.map(({ name, struct, capacity, contents }) => {

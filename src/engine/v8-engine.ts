@@ -1,0 +1,282 @@
+/**
+ * The V8 engine: the packet path in this process, over AF_PACKET, without BPF.
+ *
+ *   interface ──► receive ring ──► claimed? ──► forward() ──┬─ send ──► its slot leaves by sendmmsg
+ *                                     │ no: the host's      ├─ hold ──► a copy waits for the neighbour
+ *                                     ▼                     ├─ pass ──► TAP device ──► the host's stack
+ *                                  nothing                  └─ drop
+ *
+ * The host's stack gets no claimed frame (an nftables rule behind the packet tap drops it) and every other one, which
+ * this engine then leaves alone: no frame is answered twice, none is lost. Why so:
+ * docs/decisions/0002-taking-frames-from-the-kernel.md.
+ *
+ * Everything happens on Node's loop, a batch at a time; nothing is allocated for a frame that goes straight through.
+ */
+import { ipToWords, wordsToIp } from '../base/ip.ts'
+import { setNow, TICKS_PER_SECOND } from '../subset/clock.ts'
+import { Packet } from '../subset/packet.ts'
+import { allocateTables, type TableSet } from '../subset/table.ts'
+import { flow, forward } from '../dataplane/main.ts'
+import { hops, TABLES } from '../dataplane/tables.ts'
+import { Verdict, verdictOf } from '../dataplane/verdict.ts'
+import { isClaimed } from '../kernel/claim.ts'
+import { Readiness } from '../kernel/ffi.ts'
+import { IngressClaim } from '../kernel/ingress-claim.ts'
+import { PacketSocket } from '../kernel/packet-socket.ts'
+import { Tap } from '../kernel/tap.ts'
+import { noOffloads, VirtioFlag } from '../kernel/virtio-header.ts'
+import type { AttachedInterface, Engine, EngineClaims, EngineEvents } from './engine.ts'
+import { Transmitter, type Departure } from './transmit.ts'
+import { WaitingFrames } from './waiting-frames.ts'
+
+/** Frames between two flushes, and between two turns of Node's loop. */
+const BATCH = 64
+const TURN = 1024
+
+export interface V8EngineOptions {
+  /** Rows by table name, where not the default. */
+  readonly capacities?: Readonly<Record<string, number>>
+  /** Slots of each interface's receive ring, of 68 KiB each. */
+  readonly slots?: number
+  /** Of the nftables table and the TAP device. */
+  readonly name?: string
+}
+
+interface Port extends AttachedInterface {
+  readonly socket: PacketSocket
+  readonly readiness: Readiness
+}
+
+export class V8Engine implements Engine {
+  readonly name = 'v8'
+  readonly tables: TableSet
+  readonly #events: EngineEvents
+  readonly #slots: number | undefined
+  readonly #ports = new Map<number, Port>()
+  readonly #claim: IngressClaim
+  readonly #tap: Tap
+  readonly #transmitter = new Transmitter()
+  readonly #waiting = new WaitingFrames()
+  readonly #packet = new Packet()
+  readonly #departure: Departure
+  /** Slots of the batch in hand. */
+  readonly #held = new Int32Array(BATCH)
+  #received = 0
+  #unclaimed = 0
+  #lost = 0
+
+  private constructor(
+    options: V8EngineOptions,
+    events: EngineEvents,
+    claim: IngressClaim,
+    tap: Tap,
+  ) {
+    this.tables = allocateTables(TABLES, options.capacities)
+    this.#events = events
+    this.#slots = options.slots
+    this.#claim = claim
+    this.#tap = tap
+    this.#departure = { egress: 0, mtu: 0, offloads: noOffloads(), grown: 0, outerBytes: 0 }
+  }
+
+  /**
+   * In this thread's network namespace. Throws KernelError where the kernel refuses a packet socket, nftables or a
+   * TAP device; what had been opened is closed.
+   */
+  static open(options: V8EngineOptions, events: EngineEvents): V8Engine {
+    const claim = IngressClaim.open(options.name)
+    try {
+      return new V8Engine(options, events, claim, Tap.open(options.name && `${options.name}%d`))
+    } catch (error) {
+      claim.close()
+      throw error
+    }
+  }
+
+  get attached(): readonly AttachedInterface[] {
+    return [...this.#ports.values()].map(({ index, name, mac, how }) => ({ index, name, mac, how }))
+  }
+
+  /** The device that gives frames back to the host: never to be attached. */
+  get hostDevice(): number {
+    return this.#tap.interfaceIndex
+  }
+
+  attach(link: { index: number; name: string; mac: string }): void {
+    if (this.#ports.has(link.index)) return
+    const socket = PacketSocket.open(
+      link.index,
+      this.#slots === undefined ? {} : { slots: this.#slots },
+    )
+    try {
+      this.#claim.attach(link.name)
+    } catch (error) {
+      socket.close()
+      throw error
+    }
+    this.#transmitter.adopt(socket)
+    const readiness = new Readiness(socket.fd, () => this.#receive(port))
+    const port: Port = { ...link, how: 'af_packet', socket, readiness }
+    this.#ports.set(link.index, port)
+  }
+
+  detach(index: number): void {
+    const port = this.#ports.get(index)
+    if (port === undefined) return
+    this.#ports.delete(index)
+    port.readiness.stop()
+    this.#transmitter.flush()
+    this.#transmitter.drop(index)
+    this.#claim.detach(port.name)
+    this.#lost += port.socket.statistics().dropped
+    port.socket.close()
+  }
+
+  updateClaims(added: EngineClaims, removed: EngineClaims): void {
+    this.#claim.update(added, removed)
+  }
+
+  #receive(port: Port): void {
+    this.tables.use()
+    this.#readClock()
+    const { socket } = port
+    for (let turn = 0; turn < TURN; turn += BATCH) {
+      let held = 0
+      while (held < BATCH) {
+        const slot = socket.next()
+        if (slot < 0) break
+        this.#held[held++] = slot
+        this.#forward(port)
+      }
+      this.#transmitter.flush()
+      for (let i = 0; i < held; i++) socket.release(this.#held[i]!)
+      if (held < BATCH) return
+    }
+    // More is waiting: the descriptor is still readable, so this is called again after the loop's other work.
+  }
+
+  #readClock(): void {
+    setNow(Math.floor((performance.now() * TICKS_PER_SECOND) / 1000))
+  }
+
+  /** The frame that `port.socket.next` has just described. */
+  #forward(port: Port): void {
+    const { socket } = port
+    const { memory, frameStart, frameLength, offloads } = socket
+    this.#received++
+    const { sets } = this.#claim
+    if (
+      !isClaimed(sets, memory.bytes, frameStart, frameLength, socket.vlanTci, socket.packetType)
+    ) {
+      this.#unclaimed++
+      return
+    }
+    const packet = this.#packet
+    packet.point(memory.bytes, frameStart, frameLength, socket.frameFloor, socket.frameCeiling)
+    packet.ingress = port.index
+    packet.hasPartialChecksum = (offloads.flags & VirtioFlag.needsChecksum) !== 0
+    packet.segmentSize = offloads.gsoSize
+    const verdict = verdictOf(forward(packet))
+    if (verdict === Verdict.pass) this.#tap.inject(memory, frameStart, frameLength)
+    else if (verdict === Verdict.send) this.#send(port)
+    else if (verdict === Verdict.hold) this.#hold(port)
+  }
+
+  #send({ socket }: Port): void {
+    const packet = this.#packet
+    const departure = this.#departure
+    departure.egress = flow.egress
+    departure.mtu = flow.mtu
+    departure.outerBytes = flow.outerBytes
+    departure.grown = socket.frameStart - packet.start
+    // A frame that became an answer has its checksums whole and stands for itself.
+    const isAnswer = packet.segmentSize !== socket.offloads.gsoSize || isCompleted(packet, socket)
+    departure.offloads = isAnswer ? PLAIN : socket.offloads
+    this.#transmitter.send(socket.memory, packet.start, packet.length, departure)
+  }
+
+  #hold({ socket }: Port): void {
+    const packet = this.#packet
+    const { buffer, byteOffset } = packet.bytes
+    const address = wordsToIp(flow.next0, flow.next1, flow.next2, flow.next3)
+    const isFirst = this.#waiting.add(flow.egress, address, {
+      bytes: new Uint8Array(buffer, byteOffset + packet.start, packet.length).slice(),
+      offloads: { ...socket.offloads },
+      grown: socket.frameStart - packet.start,
+      outerBytes: flow.outerBytes,
+      since: performance.now(),
+    })
+    if (isFirst) this.#events.onUnresolved(flow.egress, address)
+  }
+
+  releaseWaiting(interfaceIndex: number, address: string): void {
+    const frames = this.#waiting.take(interfaceIndex, address)
+    if (frames.length === 0) return
+    this.tables.use()
+    const hop = findHopRow(interfaceIndex, address)
+    if (hop === undefined) return
+    for (const { bytes, offloads, grown, outerBytes } of frames) {
+      const view = new DataView(bytes.buffer, bytes.byteOffset)
+      view.setUint16(0, hop.macHigh)
+      view.setUint32(2, hop.macLow)
+      view.setUint16(6, hop.sourceHigh)
+      view.setUint32(8, hop.sourceLow)
+      this.#transmitter.sendCopy(bytes, {
+        egress: interfaceIndex,
+        mtu: hop.mtu,
+        offloads,
+        grown,
+        outerBytes,
+      })
+    }
+    this.#transmitter.flush()
+  }
+
+  tick(): void {
+    this.#waiting.expire(performance.now())
+    this.tables.use()
+    this.#readClock()
+  }
+
+  counters(): Record<string, number> {
+    let lost = this.#lost
+    for (const { socket } of this.#ports.values()) lost += socket.statistics().dropped
+    const tapErrors = [...this.#tap.errors.values()].reduce((sum, count) => sum + count, 0)
+    return {
+      received: this.#received,
+      leftToHost: this.#unclaimed,
+      lostInRing: lost,
+      returnedToHost: this.#tap.injected,
+      refusedByHost: tapErrors,
+      waiting: this.#waiting.length,
+      waitedInVain: this.#waiting.dropped,
+      ...this.#transmitter.counters(),
+    }
+  }
+
+  close(): void {
+    for (const index of [...this.#ports.keys()]) this.detach(index)
+    this.#transmitter.close()
+    this.#claim.close()
+    this.#tap.close()
+  }
+}
+
+const PLAIN = noOffloads()
+
+/** Came with a partial checksum and leaves with a whole one. */
+function isCompleted(packet: Packet, { offloads }: PacketSocket): boolean {
+  return !packet.hasPartialChecksum && (offloads.flags & VirtioFlag.needsChecksum) !== 0
+}
+
+/** The resolved row of `hops` for a neighbour. */
+function findHopRow(interfaceIndex: number, address: string) {
+  const [a, b, c, d] = ipToWords(address)
+  const { capacity } = hops.memory
+  for (let row = 0; row < capacity; row++) {
+    const hop = hops.row(row)
+    if (hop.address3 !== d || hop.interface !== interfaceIndex || hop.macLow === 0) continue
+    if (hop.address0 === a && hop.address1 === b && hop.address2 === c) return hop
+  }
+  return undefined
+}

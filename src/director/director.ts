@@ -15,6 +15,7 @@ import { adjustCurrentWeight } from '../dataplane/schedulers/wrr.ts'
 import { PoolOffset } from '../dataplane/pool.ts'
 import { TICKS_PER_SECOND } from '../subset/clock.ts'
 import { AddressRoles } from './address-roles.ts'
+import { ClaimLog, type Endpoint } from './claim-log.ts'
 import {
   checkServer,
   checkServerCount,
@@ -49,6 +50,8 @@ export type Outcome = Refusal | null
 export class Director {
   readonly services = new Map<string, ServiceEntry>()
   readonly locals: LocalAddresses
+  /** What packets are taken from the host's own stack. */
+  readonly claims = new ClaimLog()
   readonly #roles = new AddressRoles()
   readonly #serviceRows = new RowAllocator(tables.services.memory.capacity)
   readonly #serverRows = new RowAllocator(tables.servers.memory.capacity)
@@ -57,7 +60,7 @@ export class Director {
   readonly #trash = new Map<string, Map<string, ServerEntry>>()
 
   constructor() {
-    this.locals = new LocalAddresses(this.#roles, this.#pool)
+    this.locals = new LocalAddresses(this.#roles, this.#pool, this.claims)
   }
 
   /** Virtual services, and real servers of all of them. */
@@ -116,6 +119,7 @@ export class Director {
     if (!enterService(key.address, key.port, protocolOf(key), row)) return false
     if (key.port === 0) tables.settings.row(0).portZeroServices += 1
     this.#roles.add(key.address, Role.virtual)
+    this.claims.claim('destinations', endpointOf(key))
     return true
   }
 
@@ -157,6 +161,7 @@ export class Director {
     if (!('firewallMark' in key)) {
       leaveService(key.address, key.port, protocolOf(key), entry.row)
       this.#roles.remove(key.address, Role.virtual)
+      this.claims.release('destinations', endpointOf(key))
       if (key.port === 0) tables.settings.row(0).portZeroServices -= 1
     }
     const service = tables.services.row(entry.row)
@@ -209,6 +214,7 @@ export class Director {
     const added: ServerEntry = {
       row,
       key: server,
+      protocol: protocolOf(key),
       settings,
       lastWeight: settings.weight,
       hasRole: revived?.hasRole ?? false,
@@ -255,6 +261,7 @@ export class Director {
   #addRole(server: ServerEntry): void {
     if (server.hasRole || !returnsThroughUs(server.settings)) return
     this.#roles.add(server.key.address, Role.real)
+    this.claims.claim('sources', { ...server.key, protocol: server.protocol })
     server.hasRole = true
   }
 
@@ -286,7 +293,10 @@ export class Director {
   }
 
   #forget(server: ServerEntry): void {
-    if (server.hasRole) this.#roles.remove(server.key.address, Role.real)
+    if (server.hasRole) {
+      this.#roles.remove(server.key.address, Role.real)
+      this.claims.release('sources', { ...server.key, protocol: server.protocol })
+    }
     this.#serverRows.free(server.row)
   }
 
@@ -357,6 +367,10 @@ const FORWARDING: Readonly<Record<ServerSettings['forwarding'], number>> = {
 /** Do the server's answers pass the director? */
 function returnsThroughUs(settings: ServerSettings): boolean {
   return settings.forwarding === 'masquerade' || settings.forwarding === 'fullnat'
+}
+
+function endpointOf(key: ServiceKey & { address: string; port: number }): Endpoint {
+  return { address: key.address, protocol: protocolOf(key), port: key.port }
 }
 
 function poolWordAt(index: number): number {

@@ -11,6 +11,8 @@ import type { Counters, ServerKey, ServerSettings, ServiceKey, ServiceSettings }
 export interface ServerEntry {
   readonly row: number
   readonly key: ServerKey
+  /** IP protocol number; 0 for a firewall mark. */
+  readonly protocol: number
   settings: ServerSettings
   /** The last weight above 0 that it had; 0: never one. */
   lastWeight: number

@@ -4,10 +4,12 @@
  * One address may serve several services: it has one row, counted, so that its connections and ports are seen
  * together.
  */
+import { Protocol } from '../wire/ip-protocol.ts'
 import { LOCALS_MAX } from '../dataplane/limits.ts'
 import { Role } from '../dataplane/tables.ts'
 import * as tables from '../dataplane/tables.ts'
 import type { AddressRoles } from './address-roles.ts'
+import type { ClaimLog } from './claim-log.ts'
 import { checkLocal, refuse, serviceText } from './check.ts'
 import { writeAddress, type ServiceEntry } from './entries.ts'
 import type { LocalAddressListing, Refusal } from './model.ts'
@@ -15,16 +17,21 @@ import type { PoolAllocator } from './pool-allocator.ts'
 import { RowAllocator } from './row-allocator.ts'
 import { writeLocalList } from './server-list.ts'
 
+/** Answers come back to a local address by these, on any port. */
+const PROTOCOLS = [Protocol.tcp, Protocol.udp]
+
 export class LocalAddresses {
   readonly #roles: AddressRoles
   readonly #pool: PoolAllocator
+  readonly #claims: ClaimLog
   readonly #rows = new RowAllocator(LOCALS_MAX)
   /** By address: its row and how many services use it. A row stays as long as connections name it. */
   readonly #inUse = new Map<string, { row: number; services: number }>()
 
-  constructor(roles: AddressRoles, pool: PoolAllocator) {
+  constructor(roles: AddressRoles, pool: PoolAllocator, claims: ClaimLog) {
     this.#roles = roles
     this.#pool = pool
+    this.#claims = claims
   }
 
   add(entry: ServiceEntry, address: string): Refusal | null {
@@ -62,12 +69,17 @@ export class LocalAddresses {
     const use = { row, services: 0 }
     this.#inUse.set(address, use)
     this.#roles.add(address, Role.local)
+    for (const protocol of PROTOCOLS)
+      this.#claims.claim('destinations', { address, protocol, port: 0 })
     return use
   }
 
   #close(address: string, row: number): void {
     this.#inUse.delete(address)
     this.#roles.remove(address, Role.local)
+    for (const protocol of PROTOCOLS) {
+      this.#claims.release('destinations', { address, protocol, port: 0 })
+    }
     this.#rows.free(row)
   }
 

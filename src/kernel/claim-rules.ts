@@ -19,6 +19,7 @@
  */
 import { EtherType } from '../wire/ethernet.ts'
 import { Protocol } from '../wire/ip-protocol.ts'
+import { SET_NAMES } from './claim-sets.ts'
 import {
   CLAIMED_ICMP_TYPES,
   FRAGMENT_MASK,
@@ -50,29 +51,30 @@ import type { SetField, Transaction } from './nftables-message.ts'
 export const CLAIM_CHAIN = 'claim'
 
 const FAMILIES = [4, 6] as const
-const ROLES = ['destination', 'source'] as const
+const ROLES = ['destinations', 'sources'] as const
 type Family = (typeof FAMILIES)[number]
 type Role = (typeof ROLES)[number]
 
 /** Where an address is in the header, and how long. */
 const ADDRESS = {
-  4: { source: 12, destination: 16, length: 4, type: 'ipv4' },
-  6: { source: 8, destination: 24, length: 16, type: 'ipv6' },
+  4: { sources: 12, destinations: 16, length: 4, type: 'ipv4' },
+  6: { sources: 8, destinations: 24, length: 16, type: 'ipv6' },
 } as const
 /** Where a port is in the header of TCP, UDP and SCTP. */
-const PORT = { source: 0, destination: 2 } as const
+const PORT = { sources: 0, destinations: 2 } as const
+/** Ethernet, as interfaces' types go; others have no VLAN tags. */
+const ARPHRD_ETHER = 1
 const ICMP_ERRORS = 'icmp_errors'
 
-/** The names of all sets that hold a `ClaimElement`, in the order of their making. */
+/** The names of all sets that hold a `ClaimElement`. */
 export function claimSetNames(): string[] {
-  return FAMILIES.flatMap((family) => [
-    `own_addresses${family}`,
-    ...ROLES.flatMap((role) => [
-      `${role}_addresses${family}`,
-      `${role}s_any_port${family}`,
-      `${role}s${family}`,
-    ]),
-  ])
+  return FAMILIES.flatMap((family) => {
+    const { own, destinations, sources } = SET_NAMES[family]
+    return [
+      own,
+      ...[destinations, sources].flatMap((role) => [role.address, role.anyPort, role.exact]),
+    ]
+  })
 }
 
 /** Sets, chains and rules, without elements and interfaces. */
@@ -89,6 +91,8 @@ export function addClaimRules(to: Transaction): void {
   ])
   for (const tag of [EtherType.vlan, EtherType.qinq]) {
     to.newRule(CLAIM_CHAIN, [
+      loadMeta(Meta.interfaceType),
+      compare(Comparison.equal, [ARPHRD_ETHER, 0]), // in the machine's order
       loadBytes(Header.link, 12, 2), // the kernel keeps the tag aside, nftables shows it in its place
       compare(Comparison.equal, u16(tag)),
       loadBytes(Header.link, 14, 2),
@@ -100,17 +104,17 @@ export function addClaimRules(to: Transaction): void {
   for (const family of FAMILIES) {
     to.newRule(CLAIM_CHAIN, [
       ...isFamily(family),
-      loadAddress('destination', family),
-      isIn(`destination_addresses${family}`),
-      jump(chainOf('destination', family)),
+      loadAddress('destinations', family),
+      isIn(SET_NAMES[family].destinations.address),
+      jump(chainOf('destinations', family)),
     ])
     to.newRule(CLAIM_CHAIN, [
       ...isFamily(family),
-      loadAddress('source', family),
-      isIn(`source_addresses${family}`),
-      loadAddress('destination', family),
-      isNotIn(`own_addresses${family}`),
-      jump(chainOf('source', family)),
+      loadAddress('sources', family),
+      isIn(SET_NAMES[family].sources.address),
+      loadAddress('destinations', family),
+      isNotIn(SET_NAMES[family].own),
+      jump(chainOf('sources', family)),
     ])
   }
 }
@@ -120,11 +124,11 @@ function addSets(to: Transaction): void {
   const port: SetField = { type: 'port', length: 2 }
   for (const family of FAMILIES) {
     const address: SetField = ADDRESS[family]
-    to.newSet(`own_addresses${family}`, [address])
+    to.newSet(SET_NAMES[family].own, [address])
     for (const role of ROLES) {
-      to.newSet(`${role}_addresses${family}`, [address])
-      to.newSet(`${role}s_any_port${family}`, [address, protocol])
-      to.newSet(`${role}s${family}`, [address, protocol, port])
+      to.newSet(SET_NAMES[family][role].address, [address])
+      to.newSet(SET_NAMES[family][role].anyPort, [address, protocol])
+      to.newSet(SET_NAMES[family][role].exact, [address, protocol, port])
     }
   }
   to.newSet(ICMP_ERRORS, [{ type: 'icmpType', length: 1 }])
@@ -157,16 +161,16 @@ function addRoleRules(to: Transaction, role: Role, family: Family): void {
     )
   }
   const loadEndpoint = [loadAddress(role, family), loadMeta(Meta.l4Protocol, protocolUnit)]
-  claim(...loadEndpoint, isIn(`${role}s_any_port${family}`))
+  claim(...loadEndpoint, isIn(SET_NAMES[family][role].anyPort))
   claim(
     ...loadEndpoint,
     loadBytes(Header.transport, PORT[role], 2, protocolUnit + 1),
-    isIn(`${role}s${family}`),
+    isIn(SET_NAMES[family][role].exact),
   )
 }
 
 function chainOf(role: Role, family: Family): string {
-  return `${role === 'destination' ? 'to' : 'from'}${family}`
+  return `${role === 'destinations' ? 'to' : 'from'}${family}`
 }
 
 function loadAddress(role: Role, family: Family): Expression {

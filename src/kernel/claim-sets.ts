@@ -14,7 +14,7 @@
  * Names of the nftables sets carry the family: `destinations4`, `destinations6`.
  */
 import { assert } from '../base/assert.ts'
-import { familyOf, ipToBytes, ipToWords } from '../base/ip.ts'
+import { familyOf, ipToWords, type IpWords } from '../base/ip.ts'
 import { ClaimTable } from './claim-table.ts'
 
 export interface ClaimEndpoint {
@@ -50,6 +50,28 @@ export interface FamilySets {
   readonly own: ClaimTable
 }
 
+interface RoleSetNames {
+  readonly address: string
+  readonly anyPort: string
+  readonly exact: string
+}
+
+function setNamesOf(family: 4 | 6) {
+  const role = (name: string): RoleSetNames => ({
+    address: `${name}_addresses${family}`,
+    anyPort: `${name}s_any_port${family}`,
+    exact: `${name}s${family}`,
+  })
+  return {
+    own: `own_addresses${family}`,
+    destinations: role('destination'),
+    sources: role('source'),
+  }
+}
+
+/** What the nftables sets are called. */
+export const SET_NAMES = { 4: setNamesOf(4), 6: setNamesOf(6) } as const
+
 export class ClaimSets {
   readonly v4: FamilySets = familySets()
   readonly v6: FamilySets = familySets()
@@ -57,8 +79,8 @@ export class ClaimSets {
   /** Adds; what was not there before is returned for the nftables sets. */
   add(claims: Claims): ClaimElement[] {
     const added: ClaimElement[] = []
-    this.#each(claims, (table, address, detail, set) => {
-      if (table.add(ipToWords(address), detail) === 1) added.push(element(set, address, detail))
+    this.#each(claims, (table, words, detail, set) => {
+      if (table.add(words, detail) === 1) added.push(element(set, words, detail))
     })
     return added
   }
@@ -66,31 +88,32 @@ export class ClaimSets {
   /** Removes what was added before; what is then gone is returned. Asserts that it was there. */
   remove(claims: Claims): ClaimElement[] {
     const removed: ClaimElement[] = []
-    this.#each(claims, (table, address, detail, set) => {
-      const left = table.remove(ipToWords(address), detail)
-      assert(left >= 0, `${address} ${detail >>> 16}:${detail & 0xffff} was not claimed`)
-      if (left === 0) removed.push(element(set, address, detail))
+    this.#each(claims, (table, words, detail, set) => {
+      const left = table.remove(words, detail)
+      assert(left >= 0, `${words.join()} ${detail >>> 16}:${detail & 0xffff} was not claimed`)
+      if (left === 0) removed.push(element(set, words, detail))
     })
     return removed
   }
 
   #each(
     claims: Claims,
-    visit: (table: ClaimTable, address: string, detail: number, set: string) => void,
+    visit: (table: ClaimTable, words: IpWords, detail: number, set: string) => void,
   ): void {
     for (const role of ['destinations', 'sources'] as const) {
       for (const { address, protocol, port } of claims[role]) {
         assert(protocol > 0 && protocol < 256 && port >= 0 && port < 65536, `${protocol} ${port}`)
         const family = familyOf(address)
+        const words = ipToWords(address)
         const table = this.#family(family)[role]
-        const set = port === 0 ? `${role}_any_port${family}` : `${role}${family}`
-        visit(table, address, (protocol << 16) | port, set)
-        visit(table, address, 0, `${role.slice(0, -1)}_addresses${family}`)
+        const names = SET_NAMES[family][role]
+        visit(table, words, (protocol << 16) | port, port === 0 ? names.anyPort : names.exact)
+        visit(table, words, 0, names.address)
       }
     }
     for (const address of claims.ownAddresses) {
       const family = familyOf(address)
-      visit(this.#family(family).own, address, 0, `own_addresses${family}`)
+      visit(this.#family(family).own, ipToWords(address), 0, SET_NAMES[family].own)
     }
   }
 
@@ -104,12 +127,20 @@ function familySets(): FamilySets {
 }
 
 /** The set's key: address; then, unless 0, the protocol; then, unless 0, the port. */
-function element(set: string, address: string, detail: number): ClaimElement {
-  const ip = ipToBytes(address)
+function element(set: string, words: IpWords, detail: number): ClaimElement {
+  const first = set.endsWith('4') ? 3 : 0
+  const end = 4 * (4 - first)
   const port = detail & 0xffff
-  const key = new Uint8Array(ip.length + (detail === 0 ? 0 : port === 0 ? 4 : 8))
-  key.set(ip)
-  if (detail !== 0) key[ip.length] = detail >>> 16
-  if (port !== 0) new DataView(key.buffer).setUint16(ip.length + 4, port)
+  const key = new Uint8Array(end + (detail === 0 ? 0 : port === 0 ? 4 : 8))
+  for (let i = first; i < 4; i++) writeWord(key, 4 * (i - first), words[i]!)
+  if (detail !== 0) key[end] = detail >>> 16
+  if (port !== 0) writeWord(key, end + 4, port << 16)
   return { set, key }
+}
+
+function writeWord(bytes: Uint8Array, at: number, word: number): void {
+  bytes[at] = word >>> 24
+  bytes[at + 1] = word >>> 16
+  bytes[at + 2] = word >>> 8
+  bytes[at + 3] = word
 }

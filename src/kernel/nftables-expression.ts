@@ -24,7 +24,7 @@ const VERDICT_REGISTER = 0
 /** enum nft_payload_bases */
 export const Header = { link: 0, network: 1, transport: 2 } as const
 /** enum nft_meta_keys */
-export const Meta = { protocol: 1, l4Protocol: 16, packetType: 19 } as const
+export const Meta = { protocol: 1, interfaceType: 8, l4Protocol: 16, packetType: 19 } as const
 /** enum nft_cmp_ops */
 export const Comparison = { equal: 0, notEqual: 1, less: 2 } as const
 /** NF_DROP, NF_ACCEPT; enum nft_verdicts */

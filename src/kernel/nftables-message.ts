@@ -52,6 +52,12 @@ export interface SetField {
   readonly length: number
 }
 
+/** One field as it is; several padded to 4 bytes each. */
+function keyLength(fields: readonly SetField[]): number {
+  if (fields.length === 1) return fields[0]!.length
+  return fields.reduce((sum, { length }) => sum + ((length + 3) & ~3), 0)
+}
+
 /** Writes attributes into a buffer that grows. */
 export class AttributeWriter {
   #buffer = new Uint8Array(4096)
@@ -83,7 +89,8 @@ export class AttributeWriter {
   }
 
   bytes(type: number, value: Uint8Array): void {
-    this.#buffer.set(value, this.#begin(type, value.length))
+    const at = this.#begin(type, value.length) // may put another buffer in place
+    this.#buffer.set(value, at)
   }
 
   /** An attribute that holds those which `content` writes. */
@@ -221,10 +228,7 @@ export class Transaction {
       this.#to.u32(3, 0) // flags
       const type = fields.reduce((sum, field) => (sum << DATA_TYPE_BITS) | DataType[field.type], 0)
       this.#to.u32(4, type)
-      this.#to.u32(
-        5,
-        fields.reduce((sum, field) => sum + ((field.length + 3) & ~3), 0),
-      )
+      this.#to.u32(5, keyLength(fields))
       this.#to.u32(10, ++this.#sets) // NFTA_SET_ID: unique in a transaction
     })
   }

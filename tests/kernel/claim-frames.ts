@@ -235,12 +235,12 @@ const PORTS = [0, 9, 22, 53, 80, 80, 8080, 8080]
 const PROTOCOLS = [0, icmp, tcp, tcp, tcp, udp, udp, 44, 51, icmpv6, 59, 60, sctp]
 const EXTENSIONS = [0, 43, 44, 51, 60]
 
-/** A frame near the claim's edges; at least 14 bytes. */
+/** A frame near the claim's edges; at least the 20 bytes without which the kernel takes no VLAN tag off. */
 export function randomFrame(random: Random): Uint8Array {
   let frame = random.oneIn(2) ? randomIpv4(random) : randomIpv6(random)
   if (random.oneIn(10)) frame = tagged(random.pick([0, 0x2000, 1, 0xe005]), frame)
   if (random.oneIn(20)) frame = tagged(random.pick([0, 1]), frame)
-  if (random.oneIn(4)) frame = frame.subarray(0, 14 + random.below(frame.length - 13))
+  if (random.oneIn(4)) frame = frame.subarray(0, 20 + random.below(frame.length - 19))
   if (random.oneIn(8)) frame = join(frame, random.bytes(random.below(20)))
   if (random.oneIn(8)) frame[14 + random.below(frame.length - 14 || 1)] = random.next32() & 0xff
   return frame

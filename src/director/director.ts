@@ -259,7 +259,7 @@ export class Director {
 
   /** Answers of a server come back through us; once they do, they may until its last connection has ended. */
   #addRole(server: ServerEntry): void {
-    if (server.hasRole || !returnsThroughUs(server.settings)) return
+    if (server.hasRole || server.protocol === 0 || !returnsThroughUs(server.settings)) return
     this.#roles.add(server.key.address, Role.real)
     this.claims.claim('sources', { ...server.key, protocol: server.protocol })
     server.hasRole = true

@@ -1,0 +1,124 @@
+/**
+ * What the daemon answers to each call on the control socket, out of the director and its tables.
+ *
+ * A change is answered once the engine takes, and leaves, frames accordingly; calls made in one turn of the loop share
+ * that step, so that a client which sends many at once is not slowed down by it.
+ */
+import type { Calls, CallName } from '../control/protocol.ts'
+import { ControlError } from '../control/control-error.ts'
+import { TimeoutRow } from '../dataplane/timeout.ts'
+import { TcpState } from '../dataplane/tcp.ts'
+import type { Director, Outcome } from '../director/director.ts'
+import { serviceText } from '../director/check.ts'
+import { setTimeoutS, timeoutS } from '../director/init.ts'
+import { listConnections, listService } from '../director/listing.ts'
+import type { Refusal, ServiceKey, Timeouts } from '../director/model.ts'
+
+/** One function a call: parameters in, result out; a refusal is thrown. Long results come as they are made. */
+export type CallTable = {
+  [N in CallName]: (
+    parameters: Calls[N]['with'],
+  ) => Calls[N]['result'] | Promise<Calls[N]['result']> | Iterable<unknown>
+}
+
+const VERSION = '1.2.1'
+/** IPVS's default of 2^12 buckets, which ipvsadm prints; scripts look for it. */
+const CONNECTION_TABLE_SIZE = 4096
+
+export interface CallSurroundings {
+  readonly director: Director
+  /** Makes the director's tables the ones in use. */
+  use(): void
+  /** Tells the engine what changed; resolves when it did. */
+  applied(): Promise<void>
+  /** A real server was added: its next hop should be resolved. */
+  onServerAdded(address: string): void
+}
+
+/** The calls about virtual services. */
+export function directorCalls(surroundings: CallSurroundings) {
+  const { director, use, applied } = surroundings
+  const change = async (make: () => Outcome): Promise<null> => {
+    use()
+    const refusal = make()
+    if (refusal !== null) throw refused(refusal)
+    await applied()
+    return null
+  }
+  const entryOf = (key: ServiceKey) => {
+    use()
+    const entry = director.find(key)
+    if (entry === undefined) {
+      throw refused({ errno: 'ESRCH', message: `there is no service ${serviceText(key)}` })
+    }
+    return entry
+  }
+  return {
+    'ipvs.version': () => ({ version: VERSION, connectionTableSize: CONNECTION_TABLE_SIZE }),
+    'service.list': ({ service }) => {
+      use()
+      if (service !== undefined) return [listService(entryOf(service))]
+      return [...director.services.values()].map(listService)
+    },
+    'service.add': ({ service, settings }) => change(() => director.addService(service, settings)),
+    'service.edit': ({ service, settings }) =>
+      change(() => director.editService(service, settings)),
+    'service.delete': ({ service }) => change(() => director.deleteService(service)),
+    'service.zero': ({ service }) => change(() => director.zero(service)),
+    'service.flush': () =>
+      change(() => {
+        director.flush()
+        return null
+      }),
+    'server.add': async ({ service, server, settings }) => {
+      await change(() => director.addServer(service, server, settings))
+      surroundings.onServerAdded(server.address)
+      return null
+    },
+    'server.edit': ({ service, server, settings }) =>
+      change(() => director.editServer(service, server, settings)),
+    'server.delete': ({ service, server }) => change(() => director.deleteServer(service, server)),
+    'local.add': ({ service, address }) =>
+      change(() => director.locals.add(entryOf(service), address)),
+    'local.delete': ({ service, address }) =>
+      change(() => director.locals.remove(entryOf(service), address)),
+    'local.list': ({ service }) => {
+      use()
+      const entries = service === undefined ? [...director.services.values()] : [entryOf(service)]
+      return entries
+        .filter(({ locals }) => service !== undefined || locals.length > 0)
+        .map((entry) => ({ service: entry.key, locals: director.locals.list(entry) }))
+    },
+    'connection.list': () => {
+      use()
+      return [...listConnections()]
+    },
+    'timeouts.get': () => {
+      use()
+      return readTimeouts()
+    },
+    'timeouts.set': (timeouts) => {
+      use()
+      writeTimeouts(timeouts)
+      return null
+    },
+  } satisfies Partial<CallTable>
+}
+
+function refused({ errno, message }: Refusal): ControlError {
+  return new ControlError(errno, message)
+}
+
+const TCP = TimeoutRow.tcp + TcpState.established
+const TCP_FIN = TimeoutRow.tcp + TcpState.finWait
+
+function readTimeouts(): Timeouts {
+  return { tcp: timeoutS(TCP), tcpFin: timeoutS(TCP_FIN), udp: timeoutS(TimeoutRow.udp) }
+}
+
+/** 0 keeps what is. */
+function writeTimeouts({ tcp, tcpFin, udp }: Timeouts): void {
+  if (tcp > 0) setTimeoutS(TCP, tcp)
+  if (tcpFin > 0) setTimeoutS(TCP_FIN, tcpFin)
+  if (udp > 0) setTimeoutS(TimeoutRow.udp, udp)
+}

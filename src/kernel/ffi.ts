@@ -6,10 +6,14 @@
  *
  * Memory handed to the kernel by address must stay referenced here until the kernel is done with it.
  */
-import koffi from 'koffi'
+import koffi, { type node } from 'koffi'
 import { errnoName, KernelError } from './errno.ts'
 
 export { errnoName }
+
+const O_CLOEXEC = 0x80000
+const MSG_WAITFORONE = 0x10000
+const POLLIN = 1
 
 const libc = koffi.load('libc.so.6')
 const c = {
@@ -19,8 +23,14 @@ const c = {
   getsockopt: libc.func('int getsockopt(int, int, int, void*, void*)'),
   getsockname: libc.func('int getsockname(int, void*, void*)'),
   sendto: libc.func('long sendto(int, void*, long, int, void*, unsigned int)'),
+  connect: libc.func('int connect(int, void*, unsigned int)'),
   recv: libc.func('long recv(int, void*, long, int)'),
+  recvfrom: libc.func('long recvfrom(int, void*, long, int, void*, void*)'),
+  sendmsg: libc.func('long sendmsg(int, int64_t, int)'),
+  recvmsg: libc.func('long recvmsg(int, int64_t, int)'),
   sendmmsg: libc.func('int sendmmsg(int, int64_t, unsigned int, int)'),
+  recvmmsg: libc.func('int recvmmsg(int, int64_t, unsigned int, int, void*)'),
+  poll: libc.func('int poll(void*, unsigned long, int)'),
   writeAt: libc.func('long write(int, int64_t, long)'),
   readInto: libc.func('long read(int, void*, long)'),
   ioctl: libc.func('int ioctl(int, unsigned long, void*)'),
@@ -60,6 +70,11 @@ export function setsockopt(fd: number, level: number, option: number, value: Uin
   )
 }
 
+/** As an int, which is what most options are. */
+export function setsockoptInt(fd: number, level: number, option: number, value: number): void {
+  setsockopt(fd, level, option, new Uint8Array(Int32Array.of(value).buffer))
+}
+
 /** Fills `value`. */
 export function getsockopt(fd: number, level: number, option: number, value: Uint8Array): void {
   const length = Uint32Array.of(value.length)
@@ -71,6 +86,11 @@ export function getsockname(fd: number, address: Uint8Array): void {
   check('getsockname', c.getsockname(fd, address, Uint32Array.of(address.length)) as number)
 }
 
+/** Of a datagram socket: where `sendto` without an address sends. */
+export function connect(fd: number, address: Uint8Array): void {
+  check('connect', c.connect(fd, address, address.length) as number)
+}
+
 /** Bytes sent, or -errno. `address` may be empty on a connected or bound socket. */
 export function sendto(fd: number, bytes: Uint8Array, address: Uint8Array): number {
   const to = address.length === 0 ? null : address
@@ -80,6 +100,32 @@ export function sendto(fd: number, bytes: Uint8Array, address: Uint8Array): numb
 /** Bytes received into `bytes` (of a truncated message, with MSG_TRUNC: all it had), or -errno. */
 export function recv(fd: number, bytes: Uint8Array, flags: number): number {
   return orErrno(c.recv(fd, bytes, bytes.length, flags) as number)
+}
+
+/** As `recv`, and fills `address` with the sender's. */
+export function recvfrom(
+  fd: number,
+  bytes: Uint8Array,
+  flags: number,
+  address: Uint8Array,
+): number {
+  const length = Uint32Array.of(address.length)
+  return orErrno(c.recvfrom(fd, bytes, bytes.length, flags, address, length) as number)
+}
+
+/** Bytes sent of the msghdr at `message`, or -errno. */
+export function sendmsg(fd: number, message: number, flags: number): number {
+  return orErrno(c.sendmsg(fd, message, flags) as number)
+}
+
+/** Bytes received as the msghdr at `message` says, or -errno. */
+export function recvmsg(fd: number, message: number, flags: number): number {
+  return orErrno(c.recvmsg(fd, message, flags) as number)
+}
+
+/** Messages received into the `count` mmsghdrs at `messages`, or -errno; never waits for more than one. */
+export function recvmmsg(fd: number, messages: number, count: number, flags: number): number {
+  return orErrno(c.recvmmsg(fd, messages, count, flags | MSG_WAITFORONE, null) as number)
 }
 
 /** Messages sent of the `count` mmsghdrs at `messages`, or -errno if not even the first was. */
@@ -102,9 +148,9 @@ export function ioctl(fd: number, request: number, argument: Uint8Array): void {
   check(`ioctl 0x${request.toString(16)}`, c.ioctl(fd, request, argument) as number)
 }
 
-/** A descriptor; close-on-exec unless the caller's flags are odd about it. */
-export function open(path: string, flags: number): number {
-  return check(`open ${path}`, c.open(path, flags, 0) as number)
+/** A descriptor, closed when this process starts another program. `mode` is for O_CREAT. */
+export function open(path: string, flags: number, mode = 0): number {
+  return check(`open ${path}`, c.open(path, flags | O_CLOEXEC, mode) as number)
 }
 
 export function close(fd: number): void {
@@ -157,23 +203,73 @@ export function umount(target: string, flags: number): void {
   check(`umount ${target}`, c.umount(target, flags) as number)
 }
 
+/** Can `fd` be read within `timeoutMs`? Blocks this thread meanwhile. Errors count as readable. */
+export function waitReadable(fd: number, timeoutMs: number): boolean {
+  const pollfd = new DataView(new ArrayBuffer(8)) // 0 fd i32 | 4 events i16 | 6 returned i16
+  pollfd.setInt32(0, fd, true)
+  pollfd.setInt16(4, POLLIN, true)
+  return check('poll', c.poll(new Uint8Array(pollfd.buffer), 1, timeoutMs) as number) > 0
+}
+
+/** How often in a row a descriptor may be in error without anybody taking the error off it. */
+const FAILURES_MAX = 100
+
+/** What Node's loop watches. Referenced here: a handle that is collected as garbage stops by itself. */
+const watches = new Set<Readiness>()
+
 /**
- * Calls back on Node's loop whenever `fd` can be read, again and again as long as it can. `stop` it before the
- * descriptor is closed: the other order crashes the process.
+ * Calls back on Node's loop whenever `fd` can be read or has an error to be read, again and again as long as
+ * it has. Makes the descriptor non-blocking. `stop` it before the descriptor is closed: a watch on a number
+ * that the next descriptor gets would disturb that one.
+ *
+ * What koffi's poll handle, undocumented, needs (src/uv.cc there, and libuv's src/unix/poll.c):
+ * - its callback gets a status before the events; on POLLERR (a netlink overflow, an interface that goes
+ *   down) libuv ends the watch and says EBADF, so it is begun again here;
+ * - an exception out of the callback hangs the loop, so it is thrown a moment later;
+ * - `stop` after `close` crashes, and one without `close` leaves the handle to the garbage collector, which
+ *   takes the descriptor's number off the loop once more, whoever has it by then.
  */
 export class Readiness {
-  readonly #watch: { stop(): void }
+  readonly #fd: number
+  readonly #onReadable: () => void
+  readonly #handle: node.PollHandle
+  readonly #wake = (status: unknown): void => this.#call(status as number)
+  #failures = 0
   #isOver = false
 
   constructor(fd: number, onReadable: () => void) {
-    this.#watch = koffi.node.poll(fd, { readable: true }, () => {
-      if (!this.#isOver) onReadable()
-    })
+    this.#fd = fd
+    this.#onReadable = onReadable
+    this.#handle = koffi.node.poll(fd, { readable: true }, this.#wake)
+    watches.add(this)
   }
 
+  /** No further call. May be called twice, and from within the callback. */
   stop(): void {
     if (this.#isOver) return
     this.#isOver = true
-    this.#watch.stop()
+    watches.delete(this)
+    this.#handle.stop()
+    this.#handle.close()
   }
+
+  #call(status: number): void {
+    if (this.#isOver) return
+    this.#failures = status === 0 ? 0 : this.#failures + 1
+    if (this.#failures > FAILURES_MAX) {
+      this.stop()
+      const error = new Error(`descriptor ${this.#fd} stays in error: its watch ended`)
+      return queueMicrotask(() => raise(error))
+    }
+    if (status !== 0) this.#handle.start({ readable: true }, this.#wake)
+    try {
+      this.#onReadable()
+    } catch (error) {
+      queueMicrotask(() => raise(error))
+    }
+  }
+}
+
+function raise(error: unknown): never {
+  throw error
 }

@@ -191,6 +191,11 @@ export const CLAIM_CASES: readonly ClaimCase[] = [
   yes('with a priority tag', tagged(0xe000, v4(web4))),
   no('in VLAN 5', tagged(0xe005, v4(web4))),
   no('in a VLAN in a VLAN', tagged(0, tagged(5, v4(web4)))),
+  yes('just the ports', to4(tcp, ports(1, 80).subarray(0, 4))),
+  yes('just the source port', v4(ipv4('10.1.0.1', CLIENT4, tcp, ports(8080, 1).subarray(0, 2)))),
+  no('half of it', v4(ipv4('10.1.0.1', CLIENT4, tcp, ports(8080, 1).subarray(0, 1)))),
+  yes('just the type', to4(icmp, icmpMessage(3).subarray(0, 1))),
+  no('not even the type', to4(icmp, new Uint8Array())),
   no('ARP', ethernet(EtherType.arp, web4)),
   no('IPv6 in an IPv4 frame', v4(web6)),
 
@@ -219,6 +224,7 @@ export const CLAIM_CASES: readonly ClaimCase[] = [
   no('IPv6, nothing follows', to6(59, ports(1, 80))),
   no('IPv6, longer than the frame', to6(tcp, ports(1, 80), { payloadLength: 21 })),
   no('IPv6, version 4', to6(tcp, ports(1, 80), { version: 4 })),
+  no('IPv6, a routing header cut off', v6(ipv6(CLIENT6, '2001:db8::2', 43, Uint8Array.of(6, 0)))),
   no('IPv6 to an IPv4 service', v6(ipv6(CLIENT6, '::ffff:10.0.0.1', tcp, ports(1, 80)))),
 ]
 
@@ -248,7 +254,8 @@ export function randomFrame(random: Random): Uint8Array {
 
 function randomTransport(random: Random): Uint8Array {
   if (random.oneIn(6)) return icmpMessage(random.pick([0, 1, 3, 4, 5, 11, 12, 127, 128, 135]))
-  return ports(random.pick(PORTS), random.pick(PORTS))
+  const transport = ports(random.pick(PORTS), random.pick(PORTS))
+  return random.oneIn(4) ? transport.subarray(0, random.below(6)) : transport
 }
 
 function randomIpv4(random: Random): Uint8Array {

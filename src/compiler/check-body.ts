@@ -6,7 +6,7 @@
 import type { CallSite } from './check.ts'
 import { diagnose, type Diagnostic } from './diagnostics.ts'
 import { ExpressionCheck, type Local } from './check-expression.ts'
-import type { Program, ProgramFile, Type } from './program.ts'
+import { NUMBER_TYPES, type Program, type ProgramFile, type Type } from './program.ts'
 import { intersection, isWithin, rangeOf, type Range } from './range.ts'
 import { REFUSALS } from './refusals.ts'
 import type * as tree from './tree.ts'
@@ -210,7 +210,9 @@ export class BodyCheck {
     if (isWithin(value.range, into.range)) return
     const { min, max } = value.range
     const width = widthOf(into.range)
-    this.#report(place, `may be ${min} … ${max}, and ${width} is expected`, `${width}(…)`)
+    const expected = width ?? 'nothing negative'
+    const message = `may be ${min} … ${max}, and ${expected} is expected`
+    this.#report(place, message, `${width ?? 'u32'}(…)`)
   }
 
   #reportRaw(place: tree.Place): void {
@@ -224,8 +226,7 @@ function narrower(wanted: Type, found: Type): Type {
   return { kind: 'number', range: intersection(wanted.range, found.range) }
 }
 
-function widthOf({ max }: Range): string {
-  if (max <= 0xff) return 'u8'
-  if (max <= 0xffff) return 'u16'
-  return max <= 0xffffffff ? 'u32' : 'u64'
+/** The narrowest annotation that holds the range; undefined for positions, which have none. */
+function widthOf(range: Range): string | undefined {
+  return [...NUMBER_TYPES].find(([, width]) => isWithin(range, width))?.[0]
 }

@@ -337,7 +337,7 @@ test('mutated frames do no harm, and what is still a frame is emitted and read t
   const random = new Random(seed)
   const frames = [...goldenFrames(), ...recordedFrames()].map(({ bytes }) => bytes)
   let read = 0
-  for (let i = 0; i < 20_000; i++) {
+  for (let i = 0; i < 10_000; i++) {
     const bytes = Uint8Array.from(random.pick(frames))
     for (let n = random.below(4); n >= 0; n--) bytes[random.below(bytes.length)] = random.below(256)
     const cut = random.oneIn(4) ? bytes.subarray(0, random.below(bytes.length)) : bytes
@@ -348,5 +348,5 @@ test('mutated frames do no harm, and what is still a frame is emitted and read t
     const again = emitFrame(frame)
     assert.deepEqual(emitFrame(parseFrame(again)!), again, `seed ${seed}, frame ${i}`)
   }
-  assert.ok(read > 5000, `${read}`)
+  assert.ok(read > 2500, `${read}`)
 })

@@ -48,7 +48,8 @@ export function ipToWords(ip: string): IpWords {
 /** The canonical text of four words; v4-mapped words give an IPv4 address. */
 export function wordsToIp(w0: number, w1: number, w2: number, w3: number): string {
   if (w0 === 0 && w1 === 0 && w2 === V4_MAPPED) return wordToText4(w3)
-  return groupsToText([w0, w1, w2, w3].flatMap((word) => [word >>> 16, word & 0xffff]))
+  const [a, b, c, d] = [w0 >>> 16, w1 >>> 16, w2 >>> 16, w3 >>> 16]
+  return groupsToText([a, w0 & 0xffff, b, w1 & 0xffff, c, w2 & 0xffff, d, w3 & 0xffff])
 }
 
 /** 4 or 16 bytes, network order; asserts that `ip` is a canonical address. */
@@ -136,23 +137,38 @@ function textToGroups(text: string): number[] {
   return [...before, ...zeros, ...behind].map((group) => parseInt(group, 16))
 }
 
-/** RFC 5952 §4: lower case, no leading zeros, '::' for the first longest run of two or more zero groups. */
+/**
+ * RFC 5952 §4: lower case, no leading zeros, '::' for the first longest run of two or more zero groups.
+ * (Plain loops: a listing of connections prints millions of these.)
+ */
 function groupsToText(groups: readonly number[]): string {
-  if (groups.slice(0, 5).every((group) => group === 0) && groups[5] === V4_MAPPED) {
+  const { start, length } = longestZeroRun(groups)
+  if (start === 0 && length === 5 && groups[5] === V4_MAPPED) {
     return `::ffff:${wordToText4(join(groups[6]!, groups[7]!))}` // RFC 5952 §5
   }
-  const { start, length } = longestZeroRun(groups)
-  const text = (part: readonly number[]) => part.map((group) => group.toString(16)).join(':')
-  if (length < 2) return text(groups)
-  return `${text(groups.slice(0, start))}::${text(groups.slice(start + length))}`
+  let text = ''
+  for (let i = 0; i < 8; i++) {
+    if (i === start) {
+      text += '::'
+      i += length - 1
+    } else {
+      const colon = i === 0 || i === start + length ? '' : ':'
+      text += colon + groups[i]!.toString(16)
+    }
+  }
+  return text
 }
 
 function longestZeroRun(groups: readonly number[]): { start: number; length: number } {
-  let best = { start: 0, length: 0 }
   let start = 0
-  groups.forEach((group, i) => {
-    if (group !== 0) start = i + 1
-    else if (i + 1 - start > best.length) best = { start, length: i + 1 - start }
-  })
-  return best
+  let length = 0
+  let zeros = 0
+  for (let i = 0; i < 8; i++) {
+    zeros = groups[i] === 0 ? zeros + 1 : 0
+    if (zeros > length) {
+      start = i + 1 - zeros
+      length = zeros
+    }
+  }
+  return length >= 2 ? { start, length } : { start: 8, length: 0 }
 }

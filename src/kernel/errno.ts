@@ -84,3 +84,9 @@ export class KernelError extends Error {
 export function isKernelError(error: unknown, ...codes: readonly string[]): error is KernelError {
   return error instanceof KernelError && (codes.length === 0 || codes.includes(error.code))
 }
+
+/** An error of Node's file functions as the KernelError that `call` deserves; others as they are. */
+export function toKernelError(call: string, error: unknown, hint = ''): unknown {
+  const errno = error instanceof Error && 'errno' in error ? error.errno : undefined
+  return typeof errno === 'number' ? new KernelError(call, Math.abs(errno), hint) : error
+}

@@ -14,6 +14,7 @@ export { errnoName }
 const O_CLOEXEC = 0x80000
 const MSG_WAITFORONE = 0x10000
 const POLLIN = 1
+const LOCK_EX = 2
 
 const libc = koffi.load('libc.so.6')
 const c = {
@@ -35,6 +36,7 @@ const c = {
   readInto: libc.func('long read(int, void*, long)'),
   ioctl: libc.func('int ioctl(int, unsigned long, void*)'),
   open: libc.func('int open(const char*, int, unsigned int)'),
+  flock: libc.func('int flock(int, int)'),
   close: libc.func('int close(int)'),
   mmap: libc.func('int64_t mmap(int64_t, long, int, int, int, long)'),
   munmap: libc.func('int munmap(int64_t, long)'),
@@ -155,6 +157,11 @@ export function open(path: string, flags: number, mode = 0): number {
 
 export function close(fd: number): void {
   check('close', c.close(fd) as number)
+}
+
+/** Waits until this descriptor's file is locked for it alone; closing it unlocks. */
+export function lockFile(fd: number): void {
+  check('flock', c.flock(fd, LOCK_EX) as number)
 }
 
 /** Where `bytes` lie. Valid as long as the buffer is referenced. */

@@ -32,10 +32,10 @@ export interface Claims {
   /** Real servers whose answers come back through us (NAT); FULLNAT's go to a local address anyway. */
   readonly sources: readonly ClaimEndpoint[]
   /** The host's own addresses: what servers send there is the host's, unless it is a destination too. */
-  readonly ownAddresses: readonly string[]
+  readonly ownAddresses?: readonly string[]
 }
 
-export const NO_CLAIMS: Claims = { destinations: [], sources: [], ownAddresses: [] }
+export const NO_CLAIMS: Claims = { destinations: [], sources: [] }
 
 /** One element to add to, or remove from, one nftables set. */
 export interface ClaimElement {
@@ -111,7 +111,7 @@ export class ClaimSets {
         visit(table, words, 0, names.address)
       }
     }
-    for (const address of claims.ownAddresses) {
+    for (const address of claims.ownAddresses ?? []) {
       const family = familyOf(address)
       visit(this.#family(family).own, ipToWords(address), 0, SET_NAMES[family].own)
     }

@@ -2,7 +2,9 @@
  * A network of the test's own: a namespace that only this process and its children are in, and that is gone
  * with the last of them, however they end.
  */
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
+import type { TestContext } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { unshare } from '../../src/kernel/ffi.ts'
 
 const CLONE_NEWNET = 0x40000000
@@ -52,4 +54,35 @@ export async function until(what: string, isTrue: () => boolean): Promise<void> 
     if (performance.now() > end) throw new Error(`not in 5 s: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
+}
+
+export interface Peer {
+  /** What it printed so far. */
+  output: string
+  /** Bytes and hash, once it is done. */
+  readonly result: Promise<string>
+}
+
+/** Starts peer.ts with `link` as its cable; ends with the test. */
+export async function startPeer(
+  context: TestContext,
+  link: string,
+  ...args: string[]
+): Promise<Peer> {
+  const script = fileURLToPath(new URL('./peer.ts', import.meta.url))
+  const child = spawn(process.execPath, ['--import', 'tsx', script, link, ...args], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  context.after(() => child.kill('SIGKILL'))
+  let finish: (result: string) => void
+  const peer: Peer = { output: '', result: new Promise((resolve) => (finish = resolve)) }
+  child.stdout.on('data', (chunk) => {
+    peer.output += String(chunk)
+    const done = /done (.*)\n/.exec(peer.output)?.[1]
+    if (done !== undefined) finish(done)
+  })
+  await until(`a peer for ${link}`, () => peer.output.includes('ready'))
+  ip(`link set ${link} netns ${child.pid}`)
+  child.stdin.write('go\n')
+  return peer
 }

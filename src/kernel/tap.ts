@@ -7,12 +7,14 @@
  *
  * What the ingress claim dropped and the packet path then does not want goes this way. To the stack the frame
  * came in on this device: so reverse-path filtering is loose on it, and it is addressed to the device's MAC.
- * The device itself says nothing: no ARP, no multicast, no IPv6 address of its own. It is not persistent: when
- * the process ends, however it ends, the kernel removes it.
+ * The device itself says nothing: no ARP, no multicast, no IPv6 address of its own. Its IPv4 address is a
+ * loopback one, of host scope: never chosen as a source, and the loose filter wants one (see `silence`). The
+ * device is not persistent: when the process ends, however it ends, the kernel removes it.
  *
  * Follows Documentation/networking/tuntap.rst, include/uapi/linux/if_tun.h; netdevice(7) for the requests:
  *
- *      struct ifreq:  0 interface name, 16 bytes | 16 flags u16, or index i32, or sockaddr: 18 MAC
+ *      struct ifreq:  0 interface name, 16 bytes | 16 flags u16, or index i32,
+ *                     or sockaddr: 16 family u16, 18 MAC, 20 IPv4 address
  */
 import { existsSync, writeFileSync } from 'node:fs'
 import { bytesToMac } from '../base/mac.ts'
@@ -31,6 +33,8 @@ const Request = {
   create: 0x400454ca,
   getFlags: 0x8913,
   setFlags: 0x8914,
+  setAddress: 0x8916,
+  setNetmask: 0x891c,
   getMac: 0x8927,
   getIndex: 0x8933,
 } as const
@@ -38,6 +42,9 @@ const Request = {
 const TAP_FLAGS = 0x0002 | 0x1000 | 0x4000 | 0x8000
 /** IFF_… of interfaces. */
 const InterfaceFlag = { up: 0x1, noArp: 0x80, multicast: 0x1000 } as const
+
+/** Any of 127.0.0.0/8, which no host sends out; this one stands out in `ip addr`. */
+const OWN_ADDRESS = [127, 83, 76, 1]
 
 export const TAP_NAME_DEFAULT = 'sluice%d'
 
@@ -75,6 +82,7 @@ export class Tap {
       ioctl(fd, Request.create, request)
       const device = request.toString('latin1', 0, request.indexOf(0))
       silence(device)
+      setOwnAddress(asked, request)
       raise(asked, request)
       ioctl(asked, Request.getIndex, request)
       const interfaceIndex = request.readInt32LE(16)
@@ -113,8 +121,9 @@ export class Tap {
 }
 
 /**
- * Before the device comes up. Linux takes the larger of `all` and the device's rp_filter: 2, loose, is at most
- * what it can be, so that a strict `all` does not drop what answers leave elsewhere for.
+ * Before the device comes up. Linux takes the larger of `all` and the device's rp_filter: with 2, loose, a
+ * strict `all` (1) does not drop frames whose answers leave by another interface. On an interface without
+ * any IPv4 address, however, every filter drops everything (fib_frontend.c): hence `setOwnAddress`.
  */
 function silence(device: string): void {
   writeFileSync(`/proc/sys/net/ipv4/conf/${device}/rp_filter`, '2')
@@ -122,6 +131,19 @@ function silence(device: string): void {
   if (!existsSync(ipv6)) return // a kernel without IPv6
   writeFileSync(`${ipv6}/addr_gen_mode`, '1') // no link-local address
   writeFileSync(`${ipv6}/accept_ra`, '0')
+}
+
+/** While the device is down, so that no route to the address's whole network comes to be. */
+function setOwnAddress(asked: number, request: Buffer): void {
+  for (const [what, address] of [
+    [Request.setAddress, OWN_ADDRESS],
+    [Request.setNetmask, [255, 255, 255, 255]],
+  ] as const) {
+    request.fill(0, 16)
+    request.writeUInt16LE(AF_INET, 16)
+    request.set(address, 20)
+    ioctl(asked, what, request)
+  }
 }
 
 /** Up, without ARP and multicast: nothing is resolved or announced through it. `request` names it. */

@@ -107,7 +107,8 @@ export const Service = row('service', {
   netmask: 'u32',
   /** Where in `pool` the local addresses stand, 0: none. */
   locals: 'u32',
-  spare: 'u32',
+  spare0: 'u32',
+  spare1: 'u32',
   connections: 'u64',
   inPackets: 'u64',
   outPackets: 'u64',
@@ -115,6 +116,8 @@ export const Service = row('service', {
   outBytes: 'u64',
   /** New connections refused because no server could take them. */
   refused: 'u64',
+  spare2: 'u64',
+  spare3: 'u64',
 })
 export const ServiceFlag = {
   persistent: 1,
@@ -154,6 +157,9 @@ export const Server = row('server', {
   outPackets: 'u64',
   inBytes: 'u64',
   outBytes: 'u64',
+  spare0: 'u64',
+  spare1: 'u64',
+  spare2: 'u64',
 })
 export const ServerFlag = {
   /** In its service's list; a removed server's row stays as long as connections name it. */
@@ -244,7 +250,8 @@ export const Hop = row('hop', {
   /** HopState. */
   state: 'u8',
   family: 'u8',
-  spare: 'u16',
+  spare0: 'u16',
+  spare1: 'u64',
 })
 export const HopState = { free: 0, resolved: 1, unresolved: 2, unreachable: 3, local: 4 } as const
 

@@ -99,7 +99,7 @@ describe('a packet socket', { skip: notRoot }, () => {
     ;[near, far] = addVeth('slnear', 'slfar')
   })
 
-  it('carries a TCP transfer from one cable to another, segments and partial checksums as they are', async (context) => {
+  it('carries a TCP transfer from cable to cable, segments and partial checksums as they are', async (context) => {
     const [left] = addVeth('slleft', 'slclient')
     const [right] = addVeth('slright', 'slserver')
     const onLeft = PacketSocket.open(left.index)

@@ -50,8 +50,7 @@ export function answer(packet: Packet, flow: Flow, what: u32, mtu: u32, silent: 
     if (!answerIpv4(packet, flow, what, mtu)) return Reason.noRoom
   } else if (!answerIpv6(packet, flow, what, mtu)) return Reason.noRoom
   flow.egress = packet.ingress
-  packet.hasPartialChecksum = false
-  packet.segmentSize = 0
+  packet.clearOffloads()
   if (what === Answer.unreachable) return Reason.answeredUnreachable
   return what === Answer.timeExceeded ? Reason.answeredTimeExceeded : Reason.answeredTooBig
 }
@@ -72,7 +71,7 @@ function isWithinLimit(): boolean {
     common.icmpSent = 0
   }
   if (common.icmpSent >= common.icmpPerSecond) return false
-  common.icmpSent = common.icmpSent + 1
+  common.icmpSent = u32(common.icmpSent + 1)
   return true
 }
 
@@ -119,7 +118,7 @@ function answerIpv4(packet: Packet, flow: Flow, what: u32, mtu: u32): boolean {
   if (ip === null) return false
   ip.versionAndLength = 0x45
   ip.typeOfService = (flow.trafficClass & 0x1e) | INTERNETWORK_CONTROL
-  ip.totalLength = 28 + quoted
+  ip.totalLength = u16(28 + quoted)
   ip.identification = 0
   ip.flagsAndOffset = 0
   ip.timeToLive = TIME_TO_LIVE
@@ -152,7 +151,7 @@ function answerIpv6(packet: Packet, flow: Flow, what: u32, mtu: u32): boolean {
   const ip = ipv6At.at(packet, flow.network)
   if (ip === null) return false
   ip.versionClassFlow = 0x60000000
-  ip.payloadLength = 8 + quoted
+  ip.payloadLength = u16(8 + quoted)
   ip.nextHeader = Protocol.icmpv6
   ip.hopLimit = TIME_TO_LIVE
   ip.source0 = flow.destination0
@@ -163,7 +162,10 @@ function answerIpv6(packet: Packet, flow: Flow, what: u32, mtu: u32): boolean {
   ip.destination1 = flow.source1
   ip.destination2 = flow.source2
   ip.destination3 = flow.source3
-  const pseudo: u32 = add32(sumFrame(packet, flow.network + 8, 32), 8 + quoted + Protocol.icmpv6)
+  const pseudo: u32 = add32(
+    sumFrame(packet, flow.network + 8, 32),
+    u32(8 + quoted + Protocol.icmpv6),
+  )
   let type: u8 = 1
   let code: u8 = 4
   if (what !== Answer.unreachable) code = 0
@@ -188,7 +190,7 @@ function writeIcmp(
   icmp.code = code
   icmp.checksum = 0
   icmp.rest = rest
-  const sum: u32 = sumFrame(packet, offset, 8 + quoted)
+  const sum: u32 = sumFrame(packet, offset, u32(8 + quoted))
   const head = checksumAt.at(packet, offset)
   if (head === null) return false
   head.checksum = u16(fold(add32(sum, pseudo)) ^ 0xffff)

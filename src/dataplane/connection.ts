@@ -16,18 +16,19 @@
  *
  * An expired line is invisible at once and taken out by the control plane's sweep.
  */
-import { isAtOrAfter, u32 } from '../subset/integers.ts'
+import { isAtOrAfter, u16, u32 } from '../subset/integers.ts'
 import { now } from '../subset/clock.ts'
 import type { Flow } from './flow.ts'
 import { hashAddress } from './hash.ts'
 import { PROBES_MAX } from './limits.ts'
-import {
+import type {
   Connection,
+  Server} from './tables.ts';
+import {
   ConnectionFlag,
   connections,
   Forwarding,
   NONE,
-  Server,
   ServerFlag,
   servers,
   settings,
@@ -65,7 +66,7 @@ export function hashClient(
     address3,
     u32((port << 8) | protocol),
   )
-  return hash < 2 ? hash + 2 : hash
+  return hash < 2 ? u32(hash + 2) : hash
 }
 
 /** The line of the connection whose request this is, or NONE; leaves the client's hash in `flow.hash`. */
@@ -89,7 +90,7 @@ export function findRequest(flow: Flow): u32 {
     const line = requestLineAt.at(home + i)
     if (line === null) break
     if (i === 0) reach = line.reach & 0xff
-    if (line.owner === hash && isRequestOf(line, flow)) return home + i
+    if (line.owner === hash && isRequestOf(line, flow)) return u32(home + i)
   }
   return NONE
 }
@@ -132,7 +133,7 @@ export function findReply(flow: Flow): u32 {
     const line = replyLineAt.at(home + i)
     if (line === null) break
     if (i === 0) reach = line.reach & 0xff
-    if (line.owner === hash && isReplyOf(line, flow)) return home + i
+    if (line.owner === hash && isReplyOf(line, flow)) return u32(home + i)
   }
   return NONE
 }
@@ -183,13 +184,13 @@ export function insertConnection(flow: Flow, serverIndex: u32, server: Server, t
     if (line.owner !== 0) continue
     if (!line.swapOwner(0, BUSY)) continue
     writeLine(line, flow, serverIndex, ticks)
-    line.flags = firstFlags(server.forwarding)
+    line.flags = u16(firstFlags(server.forwarding))
     extendReach(home, i)
     line.owner = flow.hash
     common.addConnections(1)
     server.addInactive(1)
     updateOverload(server)
-    return home + i
+    return u32(home + i)
   }
   return NONE
 }
@@ -198,7 +199,7 @@ function firstFlags(forwarding: u32): u32 {
   const isTwoSided: boolean =
     forwarding === Forwarding.masquerade || forwarding === Forwarding.fullnat
   const flags: u32 = ConnectionFlag.inactive | (isTwoSided ? 0 : ConnectionFlag.noOutput)
-  return flags | forwarding
+  return u32(flags | forwarding)
 }
 
 /** How the connection's packets are forwarded: as its server said when it was opened. */
@@ -235,7 +236,7 @@ function extendReach(home: u32, distance: u32): void {
     const was: u32 = line.reach
     const reach: u32 = (was & 0xff) < distance ? distance : was & 0xff
     // The count in the upper bits tells the sweep that somebody came: it must not lower the reach then.
-    if (line.swapReach(was, u32(((was & 0xffffff00) + 0x100) | reach))) return
+    if (line.swapReach(was, u32((u32(was & 0xffffff00) + 0x100) | reach))) return
   }
 }
 

@@ -7,7 +7,7 @@
  * The server sees the local address. The client's travels in a TCP option once there is one: its place is
  * `rewriteSynOptions` and the room it keeps.
  */
-import type { u32 } from '../subset/integers.ts'
+import { u32 } from '../subset/integers.ts'
 import type { Packet } from '../subset/packet.ts'
 import { Protocol } from '../wire/ip-protocol.ts'
 import { TcpFlag } from '../wire/tcp.ts'
@@ -71,5 +71,5 @@ function segmentMax(flow: Flow, serverHop: u32, clientHop: u32): u32 {
   const mtu: u32 = toServer < toClient ? toServer : toClient
   if (mtu > 0xffff) return 0xffff
   const headers: u32 = flow.family === 4 ? 40 : 60
-  return mtu - headers - CLIENT_ADDRESS_BYTES
+  return u32(mtu - headers - CLIENT_ADDRESS_BYTES)
 }

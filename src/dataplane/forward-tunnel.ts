@@ -104,7 +104,7 @@ function writeOuterIpv4(packet: Packet, flow: Flow, server: Server): void {
   ip.totalLength = u16(flow.length + 20)
   ip.identification = dontFragment ? 0 : u16(random())
   ip.flagsAndOffset = dontFragment ? DONT_FRAGMENT : 0
-  ip.timeToLive = flow.timeToLive - 1
+  ip.timeToLive = u8(flow.timeToLive - 1)
   ip.protocol = flow.family === 4 ? Protocol.ipip : Protocol.ipv6
   ip.checksum = 0
   ip.source = ends.own3
@@ -118,7 +118,7 @@ function writeOuterIpv6(packet: Packet, flow: Flow, server: Server): void {
   ip.versionClassFlow = u32(0x60000000 | (flow.trafficClass << 20))
   ip.payloadLength = u16(flow.length)
   ip.nextHeader = flow.family === 4 ? Protocol.ipip : Protocol.ipv6
-  ip.hopLimit = flow.timeToLive - 1
+  ip.hopLimit = u8(flow.timeToLive - 1)
   ip.source0 = ends.own0
   ip.source1 = ends.own1
   ip.source2 = ends.own2

@@ -12,7 +12,8 @@ import type { ViewOf } from '../subset/struct.ts'
 import type { Flow } from './flow.ts'
 import { hashAddress, mix } from './hash.ts'
 import { FRAGMENT_PROBES_MAX } from './limits.ts'
-import { Fragment, fragments, NONE, settings } from './tables.ts'
+import type { Fragment} from './tables.ts';
+import { fragments, NONE, settings } from './tables.ts'
 import { timeoutOf, TimeoutRow } from './timeout.ts'
 
 type Fragment = ViewOf<typeof Fragment>
@@ -81,13 +82,13 @@ export function rememberPorts(flow: Flow): void {
     if (line === null) return
     const isFree: boolean = line.owner === 0 || isAtOrAfter(now(), line.expires)
     if (isFree || isOf(line, flow)) {
-      place = home + i
+      place = u32(home + i)
       break
     }
     const left: u32 = u32(line.expires - now())
     if (left >= soonest) continue
     soonest = left
-    place = home + i
+    place = u32(home + i)
   }
   const line = writtenAt.at(place)
   if (line !== null) writeLine(line, flow)

@@ -6,8 +6,8 @@
  *
  * The quoted packet went the other way. Turned round, its addresses and ports look like a packet of the connection
  * going the way of this error; so they find it by the usual lookups, and the same translation serves, mirrored.
- * Types as in IPVS (ip_vs_in_icmp, ip_vs_out_icmp): unreachable, source quench, time exceeded; for IPv6 too big as well.
- * RFC 5508 says what a NAT must do with them.
+ * Types as in IPVS (ip_vs_in_icmp, ip_vs_out_icmp): unreachable, source quench, time exceeded; for IPv6 too big
+ * as well. RFC 5508 says what a NAT must do with them.
  */
 import { u16, u32 } from '../subset/integers.ts'
 import type { Packet } from '../subset/packet.ts'

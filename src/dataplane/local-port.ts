@@ -4,11 +4,12 @@
  * A reply to (LIP, local port) does not carry the client, so each FULLNAT connection has a second entry here, under
  * (protocol, RIP, RPORT, LIP, local port). Because the real server is part of the key, one local port serves every
  * server at once: a local address is good for 60 536 connections to each (Taobao's pool, ip_vs_laddr.c, gave it
- * 60 536 in all). Ports are walked in a circle per server, so that one rests as long as possible before it is used again.
+ * 60 536 in all). Ports are walked in a circle per server, so that one rests as long as possible before it is
+ * used again.
  *
  * Probing, `owner` and `reach` are as in connection.ts.
  */
-import { div, isAtOrAfter, u32 } from '../subset/integers.ts'
+import { div, isAtOrAfter, modulo, u16, u32 } from '../subset/integers.ts'
 import { now } from '../subset/clock.ts'
 import { BUSY, isFromServer } from './connection.ts'
 import type { Flow } from './flow.ts'
@@ -81,7 +82,7 @@ function hashReply(
 ): u32 {
   const ports: u32 = mix(mix(seed, u32((serverPort << 16) | localPort)), serverFold)
   const hash: u32 = hashAddress(ports, local0, local1, local2, local3, protocol)
-  return hash < 2 ? hash + 2 : hash
+  return hash < 2 ? u32(hash + 2) : hash
 }
 
 /** The line of the FULLNAT connection whose answer this is, or NONE. */
@@ -144,7 +145,7 @@ export function bindLocalPort(
   const serverPort: u32 = server.port === 0 ? line.virtualPort : server.port
   for (let i: u32 = 0; i < LOCAL_PORT_TRIES_MAX; i++) {
     const turn: u32 = server.addNextLocal(1)
-    const row: u32 = poolWord(service.locals + 1 + (turn % count))
+    const row: u32 = poolWord(u32(service.locals + 1 + modulo(turn, count)))
     const port: u32 = LOCAL_PORT_FIRST + (div(turn, count) % LOCAL_PORTS)
     const local = chosenLocalAt.at(row)
     if (local === null) return false
@@ -152,8 +153,8 @@ export function bindLocalPort(
     const home: u32 = u32(hash & common.localPortMask)
     if (isTaken(home, hash, row, port, server, line)) continue
     // The line's own fields first: whoever finds the entry checks them.
-    line.local = row
-    line.localPort = port
+    line.local = u16(row)
+    line.localPort = u16(port)
     if (!insertEntry(home, hash, connection)) continue
     local.addConnections(1)
     return true
@@ -164,7 +165,7 @@ export function bindLocalPort(
 }
 
 function countExhausted(service: Service): void {
-  const local = exhaustedLocalAt.at(poolWord(service.locals + 1))
+  const local = exhaustedLocalAt.at(poolWord(u32(service.locals + 1)))
   if (local !== null) local.addExhausted(1)
 }
 
@@ -228,7 +229,7 @@ function extendReach(home: u32, distance: u32): void {
   for (let i: u32 = 0; i < PROBES_MAX; i++) {
     const was: u32 = entry.reach
     const reach: u32 = (was & 0xff) < distance ? distance : was & 0xff
-    if (entry.swapReach(was, u32(((was & 0xffffff00) + 0x100) | reach))) return
+    if (entry.swapReach(was, u32((u32(was & 0xffffff00) + 0x100) | reach))) return
   }
 }
 

@@ -4,7 +4,7 @@
  * A hop whose MAC address is not known yet does not cost the frame: its verdict is `hold`, the engine asks the
  * kernel to resolve `flow.next…` on `flow.egress` and sends the frame then.
  */
-import type { u32 } from '../subset/integers.ts'
+import { u32 } from '../subset/integers.ts'
 import type { Packet } from '../subset/packet.ts'
 import { Ethernet, EtherType } from '../wire/ethernet.ts'
 import { Tcp } from '../wire/tcp.ts'
@@ -54,9 +54,9 @@ export function mtuOf(row: u32): u32 {
 /** Bytes of the largest IP packet this frame becomes on the wire: with segmentation offload, of one segment. */
 export function sizeOnWire(packet: Packet, flow: Flow): u32 {
   if (packet.segmentSize === 0) return flow.length
-  const headers: u32 = flow.transport - flow.network
-  if (flow.protocol !== Protocol.tcp) return headers + 8 + packet.segmentSize
+  const headers: u32 = u32(flow.transport - flow.network)
+  if (flow.protocol !== Protocol.tcp) return u32(headers + 8 + packet.segmentSize)
   const tcp = tcpAt.at(packet, flow.transport)
   const tcpBytes: u32 = tcp === null ? 20 : (tcp.offsetAndFlags >>> 12) * 4
-  return headers + tcpBytes + packet.segmentSize
+  return u32(headers + tcpBytes + packet.segmentSize)
 }

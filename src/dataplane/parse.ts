@@ -150,7 +150,7 @@ function walkExtensions(packet: Packet, flow: Flow, first: u8): u32 {
 
 /** Ports and TCP flags. A header that runs past the IP packet's own end is cut off, whatever padding follows. */
 function parseTransport(packet: Packet, flow: Flow): u32 {
-  const end: u32 = ETHERNET_BYTES + flow.length
+  const end: u32 = u32(ETHERNET_BYTES + flow.length)
   if (flow.protocol === Protocol.tcp) {
     const tcp = tcpAt.at(packet, flow.transport)
     if (tcp === null || flow.transport + 20 > end) return Reason.truncated

@@ -4,7 +4,7 @@
  * Order and answers as in ip_vs_xmit.c (decrement_ttl, then ensure_mtu_is_adequate). An IPv4 packet without DF
  * passes whatever its size: the engine fragments it where it leaves.
  */
-import type { u32 } from '../subset/integers.ts'
+import { u32 } from '../subset/integers.ts'
 import type { Packet } from '../subset/packet.ts'
 import { answer, Answer } from './answer.ts'
 import type { Flow } from './flow.ts'
@@ -23,7 +23,7 @@ export function checkPassage(packet: Packet, flow: Flow, hop: u32, outer: u32): 
     return answer(packet, flow, Answer.timeExceeded, 0, Reason.timeExceeded)
   }
   if (fits(packet, flow, hop, outer)) return PASSES
-  return answer(packet, flow, Answer.tooBig, mtuOf(hop) - outer, Reason.tooBig)
+  return answer(packet, flow, Answer.tooBig, u32(mtuOf(hop) - outer), Reason.tooBig)
 }
 
 /** The same for a server's answer: the error to the server speaks for the VIP, too. */

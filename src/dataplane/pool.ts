@@ -10,7 +10,7 @@
  *
  * A list of local addresses is simpler: a count, then rows of `locals`.
  */
-import type { u32 } from '../subset/integers.ts'
+import { u32 } from '../subset/integers.ts'
 import { pool } from './tables.ts'
 
 export const POOL_HEADER_WORDS = 8
@@ -31,10 +31,10 @@ export function serverCount(list: u32): u32 {
 
 /** The row of the server at `position` (0: the head) of the list. */
 export function serverRow(list: u32, position: u32): u32 {
-  return poolWord(list + POOL_HEADER_WORDS + position)
+  return poolWord(u32(list + POOL_HEADER_WORDS + position))
 }
 
 /** Word `index` of the scheduling table. */
 export function tableWord(list: u32, index: u32): u32 {
-  return poolWord(list + POOL_HEADER_WORDS + serverCount(list) + index)
+  return poolWord(u32(list + POOL_HEADER_WORDS + serverCount(list) + index))
 }

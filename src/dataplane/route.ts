@@ -57,7 +57,7 @@ export function findHop(
   if (common === null) return NONE
   const root: u32 = isV4 ? common.routes4 : common.routes6
   if (root === 0) return NONE
-  const found: u32 = walk(root - 1, isV4, address0, address1, address2, address3)
+  const found: u32 = walk(u32(root - 1), isV4, address0, address1, address2, address3)
   if (found === 0) return NONE
   flow.next0 = address0
   flow.next1 = address1
@@ -75,7 +75,7 @@ export function findHop(
       address3,
     )
   }
-  const row: u32 = (found & VALUE) - 1
+  const row: u32 = u32((found & VALUE) - 1)
   const hop = hopAt.at(row)
   if (hop === null || hop.state === HopState.unreachable) return NONE
   flow.egress = hop.interface
@@ -107,7 +107,7 @@ function walk(
     const branch = branchAt.at(u32(node * 256 + byte))
     if (branch === null) return 0
     const value: u32 = branch.value
-    if ((value & CHILD) === 0) return value
+    if (u32(value & CHILD) === 0) return value
     node = value & VALUE
   }
   return 0
@@ -127,7 +127,7 @@ function findNeighbour(
     const slot = slotAt.at(u32((hash + i) & mask))
     if (slot === null || slot.hop === 0) return NONE
     if (slot.hop === NONE) continue // was removed; the probe goes on
-    const hop = hopAtSlot(slot.hop - 1, link, address0, address1, address2, address3)
+    const hop = hopAtSlot(u32(slot.hop - 1), link, address0, address1, address2, address3)
     if (hop !== NONE) return hop
   }
   return NONE
@@ -178,7 +178,7 @@ export function hopToClient(flow: Flow, line: Connection): u32 {
 
 function fromCache(flow: Flow, cached: u32, generation: u32): u32 {
   if ((cached & HOP_BITS) === 0 || cached >>> 20 !== generation) return NONE
-  const row: u32 = (cached & HOP_BITS) - 1
+  const row: u32 = u32((cached & HOP_BITS) - 1)
   const hop = cachedHopAt.at(row)
   if (hop === null) return NONE
   flow.egress = hop.interface

@@ -47,8 +47,9 @@ function findServicePort(flow: Flow, port: u32, seed: u32, mask: u32): u32 {
     const slot = slotAt.at(u32((hash + i) & mask))
     if (slot === null || slot.service === 0) return NONE
     if (slot.service === NONE) continue // was removed; the probe goes on
-    const service = candidateAt.at(slot.service - 1)
-    if (service !== null && isAddressedTo(service, flow, port)) return slot.service - 1
+    const row: u32 = u32(slot.service - 1)
+    const service = candidateAt.at(row)
+    if (service !== null && isAddressedTo(service, flow, port)) return row
   }
   return NONE
 }

@@ -50,7 +50,7 @@ export function rewriteSynOptions(packet: Packet, flow: Flow, maxSize: u32, blan
     const first = kindAt.at(packet, offset)
     if (first === null || first.kind === END) break
     if (first.kind === NOP) {
-      offset = offset + 1
+      offset = u32(offset + 1)
       continue
     }
     const option = optionAt.at(packet, offset)
@@ -62,7 +62,7 @@ export function rewriteSynOptions(packet: Packet, flow: Flow, maxSize: u32, blan
     } else if (blank && option.kind === TIMESTAMPS && length === 10) {
       delta = blankTimestamps(packet, offset, isOdd, delta)
     }
-    offset = offset + length
+    offset = u32(offset + length)
   }
   // A partial checksum does not cover the options yet.
   if (!packet.hasPartialChecksum) tcp.checksum = applyDelta(tcp.checksum, delta)

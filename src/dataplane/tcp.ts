@@ -52,6 +52,7 @@ const TRANSITIONS: Readonly<Record<keyof typeof TcpSide, readonly string[]>> = {
 }
 const SHORT = ['NO', 'ES', 'SS', 'SR', 'FW', 'TW', 'CL', 'CW', 'LA', 'LI', 'SA']
 
+/** @control */
 function transitionBytes(): Uint8Array {
   const bytes = new Uint8Array(3 * EVENTS * STATES)
   for (const [side, rows] of Object.entries(TRANSITIONS)) {

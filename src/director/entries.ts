@@ -4,8 +4,8 @@
  * The rows are the truth for everything the packet path counts or decides; an entry only keeps what no row holds.
  */
 import { ipToWords } from '../base/ip.ts'
-import * as tables from '../dataplane/tables.ts'
-import { Estimator } from './estimator.ts'
+import type * as tables from '../dataplane/tables.ts'
+import type { Estimator } from './estimator.ts'
 import type { Counters, ServerKey, ServerSettings, ServiceKey, ServiceSettings } from './model.ts'
 
 export interface ServerEntry {

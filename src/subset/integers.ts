@@ -42,6 +42,11 @@ export function div(a: u32, b: u32): u32 {
   return Math.trunc(a / b)
 }
 
+/** What is left of a after whole b's. Both are unsigned 32-bit numbers; the caller guarantees b ≥ 1. */
+export function modulo(a: u32, b: u32): u32 {
+  return a % b
+}
+
 /** Is timestamp `a` at or after `b`? Both are 32-bit ticks that wrap; they lie less than 2^31 ticks apart. */
 export function isAtOrAfter(a: u32, b: u32): boolean {
   return ((a - b) | 0) >= 0

@@ -39,6 +39,12 @@ export class Packet {
     this.segmentSize = 0
   }
 
+  /** From here on the frame stands for itself and its checksums are whole: it was made anew. */
+  clearOffloads(): void {
+    this.hasPartialChecksum = false
+    this.segmentSize = 0
+  }
+
   /**
    * Moves the frame's first byte: a positive `bytes` drops that many from its head, a negative one adds.
    * False, and nothing moved, where there is no room. Every view into the frame is stale afterwards.

@@ -12,7 +12,7 @@
  * second is for the control plane.
  */
 import { ipToBytes } from '../base/ip.ts'
-import { u32, type u16 } from '../subset/integers.ts'
+import { u16, u32 } from '../subset/integers.ts'
 import type { Packet } from '../subset/packet.ts'
 import { header } from '../subset/struct.ts'
 
@@ -46,7 +46,7 @@ export function applyDeltaPartial(sum: u16, delta: u32): u16 {
 /** The one's-complement sum of both halves: 32 bits to 16. */
 export function fold(sum: u32): u16 {
   const once: u32 = (sum & 0xffff) + (sum >>> 16)
-  return (once & 0xffff) + (once >>> 16)
+  return u16((once & 0xffff) + (once >>> 16))
 }
 
 /** The sum with both halves of `value` added. */
@@ -81,24 +81,24 @@ export function sumFrame(packet: Packet, offset: u32, length: u32): u32 {
     sum = add32(sum, block.w1)
     sum = add32(sum, block.w2)
     sum = add32(sum, block.w3)
-    at += 16
-    left -= 16
+    at = u32(at + 16)
+    left = u32(left - 16)
   }
   for (let i: u32 = 0; i < 4; i++) {
     if (left < 4) break
     const word = wordAt.at(packet, at)
     if (word === null) break
     sum = add32(sum, word.value)
-    at += 4
-    left -= 4
+    at = u32(at + 4)
+    left = u32(left - 4)
   }
   for (let i: u32 = 0; i < 3; i++) {
     if (left === 0) break
     const byte = byteAt.at(packet, at)
     if (byte === null) break
-    sum += i === 1 ? byte.value : byte.value << 8
-    at += 1
-    left -= 1
+    sum = u32(sum + (i === 1 ? byte.value : byte.value << 8))
+    at = u32(at + 1)
+    left = u32(left - 1)
   }
   return sum
 }

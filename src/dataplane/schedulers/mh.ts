@@ -44,7 +44,7 @@ export function pickMh(service: Service, list: u32, flow: Flow): u32 {
 /** The table holds list positions plus one. */
 function rowAt(list: u32, slot: u32): u32 {
   const position: u32 = tableWord(list, slot)
-  return position === 0 ? NONE : serverRow(list, position - 1)
+  return position === 0 ? NONE : serverRow(list, u32(position - 1))
 }
 
 /** What the build half needs to know of a server. */

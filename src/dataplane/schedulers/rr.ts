@@ -3,7 +3,7 @@
  *
  * The list runs from the most recently added server, and the position survives edits.
  */
-import type { u32 } from '../../subset/integers.ts'
+import { u32 } from '../../subset/integers.ts'
 import { SERVERS_PER_SERVICE_MAX } from '../limits.ts'
 import { serverCount, serverRow } from '../pool.ts'
 import { isUsable } from '../server.ts'
@@ -18,7 +18,7 @@ export function pickRr(service: Service, list: u32): u32 {
     if (i >= count) break
     if (position >= count) position = 0
     const row: u32 = serverRow(list, position)
-    position = position + 1
+    position = u32(position + 1)
     const server = serverAt.at(row)
     if (server === null || !isUsable(server)) continue
     service.position = position

@@ -49,7 +49,7 @@ export function pickSh(service: Service, list: u32, flow: Flow): u32 {
 /** The table holds list positions plus one. */
 function rowAt(list: u32, slot: u32): u32 {
   const position: u32 = tableWord(list, slot)
-  return position === 0 ? NONE : serverRow(list, position - 1)
+  return position === 0 ? NONE : serverRow(list, u32(position - 1))
 }
 
 /**

@@ -9,7 +9,7 @@
  * finds the heaviest usable server, and the weight falls to its level at once: the same choice in three
  * bounded passes, however far the weights lie apart.
  */
-import { div, type u32 } from '../../subset/integers.ts'
+import { div, mul32, u32 } from '../../subset/integers.ts'
 import { SERVERS_PER_SERVICE_MAX } from '../limits.ts'
 import { PoolOffset, poolWord, serverCount, serverRow } from '../pool.ts'
 import { isUsable } from '../server.ts'
@@ -19,18 +19,19 @@ const candidateAt = servers.cursor()
 const heaviestAt = servers.cursor()
 
 export function pickWrr(service: Service, list: u32): u32 {
-  const firstWeight: u32 = poolWord(list + PoolOffset.firstWeight)
-  const gcd: u32 = poolWord(list + PoolOffset.gcd)
+  const firstWeight: u32 = poolWord(u32(list + PoolOffset.firstWeight))
+  const gcd: u32 = poolWord(u32(list + PoolOffset.gcd))
   if (firstWeight === 0 || gcd === 0) return NONE
   const inThisRound: u32 = pickFrom(service, list, service.position)
   if (inThisRound !== NONE) return inThisRound
-  service.currentWeight = service.currentWeight <= gcd ? firstWeight : service.currentWeight - gcd
+  service.currentWeight =
+    service.currentWeight <= gcd ? firstWeight : u32(service.currentWeight - gcd)
   const inNextRound: u32 = pickFrom(service, list, 0)
   if (inNextRound !== NONE) return inNextRound
   const heaviest: u32 = heaviestWeight(list)
   if (heaviest === 0) return NONE
-  const steps: u32 = div(service.currentWeight - heaviest + gcd - 1, gcd)
-  service.currentWeight = service.currentWeight - steps * gcd
+  const steps: u32 = div(u32(service.currentWeight - heaviest + gcd - 1), gcd)
+  service.currentWeight = u32(service.currentWeight - mul32(steps, gcd))
   return pickFrom(service, list, 0)
 }
 
@@ -40,10 +41,10 @@ function pickFrom(service: Service, list: u32, position: u32): u32 {
   const weight: u32 = service.currentWeight
   for (let i: u32 = 0; i < SERVERS_PER_SERVICE_MAX; i++) {
     if (position + i >= count) break
-    const row: u32 = serverRow(list, position + i)
+    const row: u32 = serverRow(list, u32(position + i))
     const server = candidateAt.at(row)
     if (server === null || !isUsable(server) || server.weight < weight) continue
-    service.position = position + i + 1
+    service.position = u32(position + i + 1)
     return row
   }
   return NONE

@@ -21,9 +21,7 @@ import { now } from '../subset/clock.ts'
 import type { Flow } from './flow.ts'
 import { hashAddress } from './hash.ts'
 import { PROBES_MAX } from './limits.ts'
-import type {
-  Connection,
-  Server} from './tables.ts';
+import type { Connection, Server } from './tables.ts'
 import {
   ConnectionFlag,
   connections,

@@ -12,7 +12,7 @@ import type { ViewOf } from '../subset/struct.ts'
 import type { Flow } from './flow.ts'
 import { hashAddress, mix } from './hash.ts'
 import { FRAGMENT_PROBES_MAX } from './limits.ts'
-import type { Fragment} from './tables.ts';
+import type { Fragment } from './tables.ts'
 import { fragments, NONE, settings } from './tables.ts'
 import { timeoutOf, TimeoutRow } from './timeout.ts'
 

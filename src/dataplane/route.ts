@@ -113,7 +113,8 @@ function walk(
   return 0
 }
 
-function findNeighbour(
+/** The row of `hops` for the neighbour itself on interface `link`, or NONE. */
+export function findNeighbour(
   seed: u32,
   mask: u32,
   link: u32,

@@ -40,6 +40,14 @@ export class ClaimLog {
     return this.#pending.size === 0
   }
 
+  /** Changes that were taken but could not be made: they are pending again. */
+  putBack(added: ClaimChanges, removed: ClaimChanges): void {
+    for (const kind of ['destinations', 'sources'] as const) {
+      for (const endpoint of added[kind]) this.claim(kind, endpoint)
+      for (const endpoint of removed[kind]) this.release(kind, endpoint)
+    }
+  }
+
   /** Changes since the last call. */
   take(): { added: ClaimChanges; removed: ClaimChanges } {
     const added = { destinations: [] as Endpoint[], sources: [] as Endpoint[] }

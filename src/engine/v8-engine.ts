@@ -17,7 +17,8 @@ import { setNow, TICKS_PER_SECOND } from '../subset/clock.ts'
 import { Packet } from '../subset/packet.ts'
 import { allocateTables, type TableSet } from '../subset/table.ts'
 import { flow, forward } from '../dataplane/main.ts'
-import { hops, TABLES } from '../dataplane/tables.ts'
+import { findNeighbour, isResolved } from '../dataplane/route.ts'
+import { hops, NONE, settings, TABLES, type Hop } from '../dataplane/tables.ts'
 import { Verdict, verdictOf } from '../dataplane/verdict.ts'
 import { isClaimed } from '../kernel/claim.ts'
 import { Readiness } from '../kernel/ffi.ts'
@@ -213,7 +214,7 @@ export class V8Engine implements Engine {
     const frames = this.#waiting.take(interfaceIndex, address)
     if (frames.length === 0) return
     this.tables.use()
-    const hop = findHopRow(interfaceIndex, address)
+    const hop = findResolved(interfaceIndex, address)
     if (hop === undefined) return
     for (const { bytes, offloads, grown, outerBytes } of frames) {
       const view = new DataView(bytes.buffer, bytes.byteOffset)
@@ -270,13 +271,10 @@ function isCompleted(packet: Packet, { offloads }: PacketSocket): boolean {
 }
 
 /** The resolved row of `hops` for a neighbour. */
-function findHopRow(interfaceIndex: number, address: string) {
-  const [a, b, c, d] = ipToWords(address)
-  const { capacity } = hops.memory
-  for (let row = 0; row < capacity; row++) {
-    const hop = hops.row(row)
-    if (hop.address3 !== d || hop.interface !== interfaceIndex || hop.macLow === 0) continue
-    if (hop.address0 === a && hop.address1 === b && hop.address2 === c) return hop
-  }
-  return undefined
+function findResolved(interfaceIndex: number, address: string): Hop | undefined {
+  const { hashSeed, neighbourMask } = settings.row(0)
+  const row = findNeighbour(hashSeed, neighbourMask, interfaceIndex, ...ipToWords(address))
+  if (row === NONE) return undefined
+  const hop = hops.row(row)
+  return isResolved(hop) ? hop : undefined
 }

@@ -19,28 +19,37 @@ const FRAMES_MAX = 100
 const NEIGHBOURS_MAX = 1024
 /** Three requests, a second apart: then the kernel gives the neighbour up. */
 const WAIT_MS = 3500
+/** A neighbour that the kernel gave up while frames kept coming is asked for again. */
+const ASK_AGAIN_MS = 1000
+
+interface Queue {
+  readonly frames: WaitingFrame[]
+  askedMs: number
+}
 
 export class WaitingFrames {
-  readonly #queues = new Map<string, WaitingFrame[]>()
+  readonly #queues = new Map<string, Queue>()
   /** Frames that gave way to others or waited too long. */
   dropped = 0
 
-  /** True: this is the first frame for that neighbour. */
+  /** True: the neighbour should be asked for now; for the first time, or again. */
   add(interfaceIndex: number, address: string, frame: WaitingFrame): boolean {
     const key = `${interfaceIndex} ${address}`
     const queue = this.#queues.get(key)
     if (queue !== undefined) {
-      if (queue.push(frame) > FRAMES_MAX) {
-        queue.shift()
+      if (queue.frames.push(frame) > FRAMES_MAX) {
+        queue.frames.shift()
         this.dropped++
       }
-      return false
+      if (frame.since - queue.askedMs < ASK_AGAIN_MS) return false
+      queue.askedMs = frame.since
+      return true
     }
     if (this.#queues.size >= NEIGHBOURS_MAX) {
       this.dropped++
       return false
     }
-    this.#queues.set(key, [frame])
+    this.#queues.set(key, { frames: [frame], askedMs: frame.since })
     return true
   }
 
@@ -50,23 +59,23 @@ export class WaitingFrames {
     const queue = this.#queues.get(key)
     if (queue === undefined) return []
     this.#queues.delete(key)
-    return queue
+    return queue.frames
   }
 
   /** Gives up what has waited too long at `nowMs`. */
   expire(nowMs: number): void {
-    for (const [key, queue] of this.#queues) {
-      while (queue.length > 0 && nowMs - queue[0]!.since > WAIT_MS) {
-        queue.shift()
+    for (const [key, { frames }] of this.#queues) {
+      while (frames.length > 0 && nowMs - frames[0]!.since > WAIT_MS) {
+        frames.shift()
         this.dropped++
       }
-      if (queue.length === 0) this.#queues.delete(key)
+      if (frames.length === 0) this.#queues.delete(key)
     }
   }
 
   get length(): number {
     let frames = 0
-    for (const queue of this.#queues.values()) frames += queue.length
+    for (const queue of this.#queues.values()) frames += queue.frames.length
     return frames
   }
 }

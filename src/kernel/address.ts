@@ -38,6 +38,8 @@ export interface InterfaceAddress {
   readonly isTentative: boolean
   /** Somebody else has the address: it is not used. */
   readonly isDuplicate: boolean
+  /** Its preferred lifetime is over: not chosen as a source where there is another. */
+  readonly isDeprecated: boolean
 }
 
 export interface NewAddress {
@@ -63,6 +65,7 @@ const AddressAttribute = { address: 1, local: 2, label: 3, flags: 8 } as const
 const Flag = {
   noDad: 0x2,
   duplicate: 0x8,
+  deprecated: 0x20,
   tentative: 0x40,
   permanent: 0x80,
   noPrefixRoute: 0x200,
@@ -88,6 +91,7 @@ export function parseAddress(body: Uint8Array): InterfaceAddress | undefined {
     isTemporary: (flags & Flag.permanent) === 0,
     isTentative: (flags & Flag.tentative) !== 0,
     isDuplicate: (flags & Flag.duplicate) !== 0,
+    isDeprecated: (flags & Flag.deprecated) !== 0,
   }
 }
 

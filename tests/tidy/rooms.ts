@@ -28,10 +28,11 @@ export const ROOMS: Readonly<Record<string, string>> = {
   // Fourth floor: where it is wired together.
   control: 'base, types of director',
   lab: 'base, kernel',
-  daemon: 'base, subset, wire, dataplane, kernel, engine, director, control',
+  replay: 'base, subset, wire, dataplane, types of control, director',
+  daemon: 'base, subset, wire, dataplane, kernel, engine, director, control, replay',
 
   // Roof: faces.
-  cli: 'base, wire, control, types of director, engine lazily, daemon lazily, lab lazily',
+  cli: 'base, wire, control, types of director, engine lazily, daemon lazily, lab lazily, replay lazily',
 }
 
 /** The only files in src/ that may import each npm package. A trailing `/` means everything below. */
@@ -45,7 +46,16 @@ export const PACKAGES: Readonly<Record<string, string>> = {
  * Rooms that are pure: no clock, no socket, no chance, no file. (`isIP`, `posix` are only words of
  * node:net and node:path.) Time and chance are handed to them.
  */
-export const PURE_ROOMS = ['base', 'subset', 'wire', 'dataplane', 'director', 'bpf', 'compiler']
+export const PURE_ROOMS = [
+  'base',
+  'subset',
+  'wire',
+  'dataplane',
+  'director',
+  'bpf',
+  'compiler',
+  'replay',
+]
 export const PURE_MODULES = ['node:assert', 'node:assert/strict', 'node:util']
 export const PURE_NAMES = ['isIP', 'isIPv4', 'isIPv6', 'BlockList', 'SocketAddress', 'posix']
 export const IMPURE_CALLS = [

@@ -1,0 +1,108 @@
+/**
+ * A host of the laboratory: a network namespace with a name, its interfaces, and the processes that run in it.
+ *
+ * Everything is asked of the kernel through rtnetlink. A process is born in the namespace, because the thread is there
+ * while it forks, and in a session of its own, so that a Ctrl-C meant for the demonstration does not end it first.
+ */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { closeSync, openSync } from 'node:fs'
+import { addAddress } from '../kernel/address.ts'
+import { changeLink, getLink } from '../kernel/link.ts'
+import type { NetlinkSocket } from '../kernel/netlink.ts'
+import { createNamespace, inNamespace } from '../kernel/netns.ts'
+import { addRoute } from '../kernel/route.ts'
+import { openRtnetlink } from '../kernel/rtnetlink.ts'
+import { hasSysctl, writeSysctl } from '../kernel/sysctl.ts'
+
+/** Settings a plain host of a small IPv4 network would have; set before it has any interface. */
+const SETTINGS: Readonly<Record<string, number>> = {
+  'net.ipv4.conf.all.rp_filter': 0,
+  'net.ipv4.conf.default.rp_filter': 0,
+  'net.ipv6.conf.all.disable_ipv6': 1,
+  'net.ipv6.conf.default.disable_ipv6': 1,
+}
+
+export interface StartOptions {
+  /** File that gets what it prints on stderr, and on stdout unless that is read. Default: nowhere. */
+  readonly log?: string
+  /** Ends of pipes in this process for stdin and stdout. Default: neither. */
+  readonly isTalkedTo?: boolean
+  readonly environment?: Readonly<Record<string, string>>
+}
+
+export class Host {
+  readonly name: string
+  readonly namespace: string
+  readonly #socket: NetlinkSocket
+
+  private constructor(name: string, namespace: string, socket: NetlinkSocket) {
+    this.name = name
+    this.namespace = namespace
+    this.#socket = socket
+  }
+
+  /** Throws KernelError: EPERM without root, EEXIST. */
+  static create(name: string, namespace: string): Host {
+    createNamespace(namespace)
+    const host = new Host(name, namespace, openRtnetlink(namespace))
+    for (const [setting, value] of Object.entries(SETTINGS)) host.set(setting, value)
+    host.raise('lo')
+    return host
+  }
+
+  /** For requests to the kernel about this host. */
+  get socket(): NetlinkSocket {
+    return this.#socket
+  }
+
+  /** A network setting, by sysctl's name; passed over where this kernel has none such. */
+  set(setting: string, value: number): void {
+    inNamespace(this.namespace, () => {
+      if (hasSysctl(setting)) writeSysctl(setting, value)
+    })
+  }
+
+  indexOf(interfaceName: string): number {
+    const link = getLink(this.#socket, interfaceName)
+    if (link === undefined) throw new Error(`${this.name} has no interface ${interfaceName}`)
+    return link.index
+  }
+
+  raise(interfaceName: string): void {
+    changeLink(this.#socket, this.indexOf(interfaceName), { isUp: true })
+  }
+
+  addAddress(interfaceName: string, ip: string, bits: number): void {
+    addAddress(this.#socket, { interfaceIndex: this.indexOf(interfaceName), ip, bits })
+  }
+
+  setDefaultRoute(gateway: string): void {
+    addRoute(this.#socket, { destination: { ip: '0.0.0.0', bits: 0 }, nextHops: [{ gateway }] })
+  }
+
+  /** Runs what is synchronous as this host. */
+  run<T>(task: () => T): T {
+    return inNamespace(this.namespace, task)
+  }
+
+  /** Starts a program as this host. It ends with the lab, whoever forgets it. */
+  start(command: string, args: readonly string[], options: StartOptions = {}): ChildProcess {
+    const log = options.log === undefined ? undefined : openSync(options.log, 'a', 0o600)
+    const pipe = options.isTalkedTo === true ? 'pipe' : undefined
+    try {
+      return this.run(() =>
+        spawn(command, args, {
+          detached: true,
+          stdio: [pipe ?? 'ignore', pipe ?? log ?? 'ignore', log ?? 'ignore'],
+          env: { ...process.env, ...options.environment },
+        }),
+      )
+    } finally {
+      if (log !== undefined) closeSync(log)
+    }
+  }
+
+  close(): void {
+    this.#socket.close()
+  }
+}

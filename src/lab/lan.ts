@@ -1,0 +1,75 @@
+/**
+ * A LAN of network namespaces: hosts, and networks into which they are plugged.
+ *
+ *   client ──cable──┐                    Each host is a namespace `PREFIX-NAME`; so is the switch. A network is a
+ *                 [net1]  a bridge       bridge in it; a cable a veth pair, whose end at the host is called like
+ *   director ─────┘  └ in the switch     the network.
+ *
+ * Nothing of it is seen in the machine's own network. `takeDown` removes all of it, processes too, however far
+ * building got; leftovers.ts does so for a lab whose process is gone.
+ */
+import { closeSync } from 'node:fs'
+import { addLink, addVeth, changeLink } from '../kernel/link.ts'
+import { openNamespace } from '../kernel/netns.ts'
+import { Host } from './host.ts'
+import { clearNamespaces } from './leftovers.ts'
+
+const SWITCH = 'switch'
+
+export class Lan {
+  readonly prefix: string
+  readonly #hosts = new Map<string, Host>()
+  readonly #networks = new Set<string>()
+
+  /** `prefix`: what the namespaces' names begin with; nobody else's may. */
+  constructor(prefix: string) {
+    this.prefix = prefix
+  }
+
+  get hosts(): readonly Host[] {
+    return [...this.#hosts.values()]
+  }
+
+  /** Throws KernelError: EPERM without root, EEXIST. */
+  addHost(name: string): Host {
+    const host = Host.create(name, `${this.prefix}-${name}`)
+    this.#hosts.set(name, host)
+    return host
+  }
+
+  /** Throws if there is none. */
+  host(name: string): Host {
+    const host = this.#hosts.get(name)
+    if (host === undefined) throw new Error(`the lab has no host ${name}`)
+    return host
+  }
+
+  addNetwork(name: string): void {
+    const central = this.#hosts.get(SWITCH) ?? this.addHost(SWITCH)
+    addLink(central.socket, 'bridge', { name })
+    central.raise(name)
+    this.#networks.add(name)
+  }
+
+  /** Gives the host an interface, called like the network, in the network. */
+  plug(host: Host, network: string): void {
+    const central = this.host(SWITCH)
+    const port = `${host.name}-${network}`
+    const namespace = openNamespace(host.namespace)
+    try {
+      addVeth(central.socket, { name: port }, { name: network, namespace })
+    } finally {
+      closeSync(namespace)
+    }
+    changeLink(central.socket, central.indexOf(port), { master: central.indexOf(network) })
+    central.raise(port)
+    host.raise(network)
+  }
+
+  /** Ends every process in the lab and removes its namespaces, and with them all interfaces. Twice is harmless. */
+  takeDown(): void {
+    for (const host of this.#hosts.values()) host.close()
+    this.#hosts.clear()
+    clearNamespaces(`${this.prefix}-`)
+  }
+}

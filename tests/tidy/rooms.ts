@@ -29,10 +29,11 @@ export const ROOMS: Readonly<Record<string, string>> = {
   control: 'base, types of director',
   lab: 'base, kernel',
   replay: 'base, subset, wire, dataplane, types of control, director',
+  realserver: 'base, wire, subset, kernel',
   daemon: 'base, subset, wire, dataplane, kernel, engine, director, control, replay',
 
   // Roof: faces.
-  cli: 'base, wire, control, types of director, engine lazily, daemon lazily, lab lazily, replay lazily',
+  cli: 'base, wire, control, types of director, engine lazily, daemon lazily, lab lazily, replay lazily, realserver lazily',
 }
 
 /** The only files in src/ that may import each npm package. A trailing `/` means everything below. */

@@ -151,6 +151,8 @@ export class V8Engine implements Engine {
       }
       this.#transmitter.flush()
       for (let i = 0; i < held; i++) socket.release(this.#held[i]!)
+      // Called for nothing: the socket is in error, as when its interface went down, and must be told that we know.
+      if (turn === 0 && held === 0) socket.takeError()
       if (held < BATCH) return
     }
     // More is waiting: the descriptor is still readable, so this is called again after the loop's other work.

@@ -52,6 +52,8 @@ const SOCK_NONBLOCK_CLOEXEC = 0x80800
 /** ETH_P_ALL in network order. */
 const EVERY_PROTOCOL = 0x0300
 const SOL_SOCKET = 1
+/** asm-generic/socket.h */
+const SO_ERROR = 4
 const SO_SNDBUFFORCE = 32
 const SOL_PACKET = 263
 /** include/uapi/linux/if_packet.h */
@@ -164,6 +166,16 @@ export class PacketSocket {
       else opened.close()
       throw error
     }
+  }
+
+  /**
+   * The error the socket has in store, and clears it: ENETDOWN after its interface went down. Until then the
+   * descriptor counts as readable. 0: none.
+   */
+  takeError(): number {
+    const error = new Uint8Array(4)
+    getsockopt(this.fd, SOL_SOCKET, SO_ERROR, error)
+    return new DataView(error.buffer).getInt32(0, true)
   }
 
   /** Slots of the ring. */

@@ -44,7 +44,7 @@ export class IngressClaim {
       claim.#create()
     } catch (error) {
       claim.#socket.close()
-      throw error
+      throw isCode(error, 'EPERM') ? withOwnerHint(error as KernelError) : error
     }
     return claim
   }
@@ -159,6 +159,15 @@ export class IngressClaim {
 
 function chainOf(interfaceName: string): string {
   return `ingress_${interfaceName}`
+}
+
+/** To root the kernel refuses a table only if another process owns it. */
+function withOwnerHint({ call, errno }: KernelError): KernelError {
+  const hint =
+    process.getuid?.() === 0
+      ? 'another process holds it; does Sluice run in this network namespace already?'
+      : 'it needs root (CAP_NET_ADMIN)'
+  return new KernelError(call, errno, hint)
 }
 
 function isCode(error: unknown, code: string): boolean {

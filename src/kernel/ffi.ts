@@ -15,6 +15,8 @@ const O_CLOEXEC = 0x80000
 const MSG_WAITFORONE = 0x10000
 const POLLIN = 1
 const LOCK_EX = 2
+const LOCK_NB = 4
+const EAGAIN = 11
 
 const libc = koffi.load('libc.so.6')
 const c = {
@@ -162,6 +164,13 @@ export function close(fd: number): void {
 /** Waits until this descriptor's file is locked for it alone; closing it unlocks. */
 export function lockFile(fd: number): void {
   check('flock', c.flock(fd, LOCK_EX) as number)
+}
+
+/** The same without waiting: false if somebody else has it. The lock ends with the descriptor, however it ends. */
+export function tryLockFile(fd: number): boolean {
+  const result = orErrno(c.flock(fd, LOCK_EX | LOCK_NB) as number)
+  if (result !== -EAGAIN) check('flock', result)
+  return result === 0
 }
 
 /** Where `bytes` lie. Valid as long as the buffer is referenced. */

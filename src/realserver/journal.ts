@@ -1,0 +1,96 @@
+/**
+ * The journal of changes: what a run is about to change, written down before it does, so that the next run can
+ * take it over after `kill -9`.
+ *
+ *   /run/sluice/realserver-4026531840.jsonl      one per network namespace, named by its inode; locked by the run
+ *   {"kind":"setting","name":"net.ipv4.conf.eth0.arp_ignore","before":"0","after":"1"}
+ *   {"kind":"address","ip":"10.0.0.100"}
+ *
+ * Lines are only appended, each with one write, so a kill cannot spoil an earlier one. A line does not say that the
+ * change was made, nor that it still holds: its reader asks `isInForce`. The file goes with the run that ends
+ * well; the lock goes with any.
+ */
+import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, statSync } from 'node:fs'
+import { unlinkSync, writeSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { parseIp } from '../base/ip.ts'
+import { tryLockFile } from '../kernel/ffi.ts'
+import type { Change } from './change.ts'
+
+const FOLDER = '/run/sluice'
+/** How often the file may go between opening and locking it. */
+const ATTEMPTS_MAX = 10
+const SETTING = /^net\.ipv4\.conf\.[^.]+\.\w+$/
+
+export class Journal {
+  readonly path: string
+  readonly #fd: number
+
+  private constructor(path: string, fd: number) {
+    this.path = path
+    this.#fd = fd
+  }
+
+  /** Undefined if another run has it. Throws errors of node:fs. */
+  static open(path: string = journalPath()): Journal | undefined {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o755 })
+    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+      const fd = openSync(path, 'a+', 0o600)
+      if (!tryLockFile(fd)) {
+        closeSync(fd)
+        return undefined
+      }
+      if (isStillAt(path, fd)) return new Journal(path, fd)
+      closeSync(fd) // a run that just ended took the file away
+    }
+    return undefined
+  }
+
+  /** What was written so far, by earlier runs too; a line that cannot be read is left out. */
+  read(): Change[] {
+    const lines = readFileSync(this.path, 'utf8').split('\n')
+    return lines.flatMap((line) => parseChange(line) ?? [])
+  }
+
+  add(change: Change): void {
+    writeSync(this.#fd, `${JSON.stringify(change)}\n`)
+  }
+
+  /** All is undone: nothing to take over. */
+  remove(): void {
+    unlinkSync(this.path)
+    this.close()
+  }
+
+  /** For the next run to read. */
+  close(): void {
+    closeSync(this.#fd)
+  }
+}
+
+/** Of this thread's network namespace. */
+function journalPath(): string {
+  return `${FOLDER}/realserver-${statSync('/proc/thread-self/ns/net').ino}.jsonl`
+}
+
+function isStillAt(path: string, fd: number): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.ino === fstatSync(fd).ino
+}
+
+/** Undefined for anything but a change of the kind that we make. */
+function parseChange(line: string): Change | undefined {
+  const { kind, name, before, after, ip } = parseObject(line)
+  if (kind === 'address' && typeof ip === 'string' && parseIp(ip) === ip) return { kind, ip }
+  if (kind !== 'setting' || typeof name !== 'string' || !SETTING.test(name)) return undefined
+  return typeof before === 'string' && typeof after === 'string'
+    ? { kind, name, before, after }
+    : undefined
+}
+
+function parseObject(line: string): Readonly<Record<string, unknown>> {
+  try {
+    return (JSON.parse(line) ?? {}) as Record<string, unknown>
+  } catch {
+    return {}
+  }
+}

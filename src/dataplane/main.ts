@@ -52,7 +52,7 @@ import {
 } from './tables.ts'
 import { TcpState } from './tcp.ts'
 import { timeoutOf, timeoutRow } from './timeout.ts'
-import { Reason } from './verdict.ts'
+import { Reason, Verdict, verdictOf } from './verdict.ts'
 
 /** What was found out about the frame last forwarded. */
 export const flow = Flow.local()
@@ -79,10 +79,11 @@ function decide(packet: Packet): u32 {
   )
   const fromRoles: u32 = rolesOf(flow.source0, flow.source1, flow.source2, flow.source3)
   const ours: u32 = (toRoles & (Role.virtual | Role.local)) | (fromRoles & Role.real)
-  if (ours === 0) return Reason.notOurs
-  if (flow.protocol === Protocol.icmp || flow.protocol === Protocol.icmpv6) {
-    return decideIcmp(packet, toRoles, fromRoles)
+  if (flow.protocol === (flow.family === 4 ? Protocol.icmp : Protocol.icmpv6)) {
+    const related: u32 = decideIcmp(packet)
+    return ours === 0 && verdictOf(related) === Verdict.pass ? Reason.notOurs : related
   }
+  if (ours === 0) return Reason.notOurs
   if (flow.protocol !== Protocol.tcp && flow.protocol !== Protocol.udp) return Reason.otherProtocol
   if (flow.fragment === FragmentKind.later && !recallPorts(flow)) return Reason.fragmentUnknown
   if (flow.fragment === FragmentKind.first) rememberPorts(flow)
@@ -218,10 +219,14 @@ function mayOpen(): boolean {
 const icmpLineAt = connections.cursor()
 const icmpServerAt = servers.cursor()
 
-function decideIcmp(packet: Packet, toRoles: u32, fromRoles: u32): u32 {
+/** By what the error quotes alone: it may come from any router on the way. */
+function decideIcmp(packet: Packet): u32 {
   const read: u32 = readIcmpError(packet, flow)
   if (read !== QUOTED) return read
-  findConnection(toRoles, fromRoles)
+  findConnection(
+    rolesOf(flow.destination0, flow.destination1, flow.destination2, flow.destination3),
+    rolesOf(flow.source0, flow.source1, flow.source2, flow.source3),
+  )
   const line = icmpLineAt.at(flow.connection)
   if (line === null) return Reason.icmpUnrelated
   const server = icmpServerAt.at(line.server)

@@ -7,6 +7,7 @@
  */
 import type { Packet } from '../subset/packet.ts'
 import { u8, u16, u32 } from '../subset/integers.ts'
+import { fold, sumFrame } from '../wire/checksum.ts'
 import { Ethernet, EtherType } from '../wire/ethernet.ts'
 import { Protocol } from '../wire/ip-protocol.ts'
 import { Ipv4 } from '../wire/ipv4.ts'
@@ -66,6 +67,8 @@ function parseIpv4(packet: Packet, flow: Flow): u32 {
   if (ip.versionAndLength >>> 4 !== 4 || headerBytes < 20) return Reason.malformed
   if (ip.totalLength < headerBytes) return Reason.malformed
   if (ETHERNET_BYTES + ip.totalLength > packet.length) return Reason.truncated
+  // RFC 1812 5.2.2: a router verifies it. Later it is only patched: a wrong one would open connections.
+  if (fold(sumFrame(packet, ETHERNET_BYTES, headerBytes)) !== 0xffff) return Reason.malformed
   flow.family = 4
   flow.source0 = 0
   flow.source1 = 0

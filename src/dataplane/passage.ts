@@ -10,6 +10,7 @@ import { answer, Answer } from './answer.ts'
 import type { Flow } from './flow.ts'
 import { mtuOf, sizeOnWire } from './next-hop.ts'
 import { NONE, type Connection } from './tables.ts'
+import { countHop } from './translate.ts'
 import { Reason } from './verdict.ts'
 
 /** Not a reason: it may. */
@@ -23,6 +24,7 @@ export function checkPassage(packet: Packet, flow: Flow, hop: u32, outer: u32): 
     return answer(packet, flow, Answer.timeExceeded, 0, Reason.timeExceeded)
   }
   if (fits(packet, flow, hop, outer)) return PASSES
+  countHop(packet, flow) // what is quoted has travelled this hop
   return answer(packet, flow, Answer.tooBig, u32(mtuOf(hop) - outer), Reason.tooBig)
 }
 

@@ -27,7 +27,7 @@ export interface RecordedFrame {
 }
 
 /** The repository's root: compiled, this file lies deeper. */
-function rootFolder(): string {
+export function rootFolder(): string {
   let folder = dirname(fileURLToPath(import.meta.url))
   while (!existsSync(join(folder, 'tests/packets/frames.txt'))) folder = dirname(folder)
   return folder

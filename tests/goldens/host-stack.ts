@@ -1,0 +1,45 @@
+/**
+ * What the laboratory's own Linux does with a frame that the packet path passes, as far as the recordings show it:
+ * forwards it (ip_forward=1), answers an echo request, or drops it. Not what it would answer to strangers' segments.
+ */
+import { viewOf } from '../../src/base/bytes.ts'
+import { macToBytes } from '../../src/base/mac.ts'
+import { checksum, isChecksumRight } from '../../src/wire/checksum.ts'
+import { echoFrame } from '../../src/wire/flow.ts'
+import { parseFrame } from '../../src/wire/frame.ts'
+import { IcmpType } from '../../src/wire/icmp.ts'
+import { DIRECTOR_MAC, GATEWAY_MAC, OWN_ADDRESSES, type Departed } from './laboratory.ts'
+
+const ETHERNET = 14
+
+/** Frames that leave the host, which has only IPv4 and sends everything to the client side. */
+export function leaveToHost(frame: Uint8Array): Departed[] {
+  const { ip, tcp, udp, icmp } = parseFrame(frame) ?? {}
+  if (ip?.version !== 4 || !isChecksumRight(frame.subarray(ETHERNET, ETHERNET + 20))) return []
+  if (!OWN_ADDRESSES.includes(ip.destination)) return [{ at: 'client', bytes: forward(frame) }]
+  if (tcp !== undefined || udp !== undefined || icmp?.type !== IcmpType.echoRequest) return []
+  const bytes = echoFrame(ip.destination, ip.source, {
+    isReply: true,
+    identifier: icmp.rest >>> 16,
+    sequence: icmp.rest & 0xffff,
+    data: icmp.payload,
+    over: {
+      destinationMac: GATEWAY_MAC,
+      sourceMac: DIRECTOR_MAC.client,
+      ip: { dontFragment: false },
+    },
+  })
+  return [{ at: 'client', bytes }]
+}
+
+/** One hop further. */
+function forward(frame: Uint8Array): Uint8Array {
+  const bytes = frame.slice()
+  bytes.set(macToBytes(GATEWAY_MAC), 0)
+  bytes.set(macToBytes(DIRECTOR_MAC.client), 6)
+  const view = viewOf(bytes)
+  view.setUint8(ETHERNET + 8, view.getUint8(ETHERNET + 8) - 1)
+  view.setUint16(ETHERNET + 10, 0)
+  view.setUint16(ETHERNET + 10, checksum(bytes.subarray(ETHERNET, ETHERNET + 20)))
+  return bytes
+}

@@ -8,13 +8,10 @@
 import type { ChildProcess } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import type { Host } from './host.ts'
 import { ECHO_PORT, HTTP_PORT } from './modes.ts'
-
-export const SERVER_HEADER = 'x-real-server'
-export const CLIENT_HEADER = 'x-client-address'
-export const PAGE_BYTES = 8192
+import { CLIENT_HEADER, PAGE_BYTES, SERVER_HEADER } from './real-server-page.ts'
+import { startScript } from './script.ts'
 
 const READY_MS = 10_000
 const POLL_MS = 5
@@ -31,18 +28,11 @@ export async function startRealServer(
   writeFileSync(`${home}/nginx.conf`, configuration(host.name, home))
   const log = `${home}/log`
   const nginx = host.start('nginx', ['-p', home, '-c', `${home}/nginx.conf`, '-e', log], { log })
-  const script = fileURLToPath(new URL(`udp-echo${extension()}`, import.meta.url))
-  const echoArguments = [...process.execArgv, script, host.name, udpAddress, String(ECHO_PORT)]
-  const echo = host.start(process.execPath, echoArguments, { log })
+  const echo = startScript(host, 'udp-echo', [host.name, udpAddress, String(ECHO_PORT)], { log })
   await Promise.all([
     listening(nginx, 'tcp', HTTP_PORT, log),
     listening(echo, 'udp', ECHO_PORT, log),
   ])
-}
-
-/** Of this program's own files: .js when compiled. */
-function extension(): string {
-  return import.meta.url.endsWith('.ts') ? '.ts' : '.js'
 }
 
 function configuration(name: string, home: string): string {

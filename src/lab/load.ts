@@ -1,0 +1,154 @@
+/**
+ * Program: the client of the demonstration.
+ *
+ *   node load.js VIP HTTP-PORT UDP-PORT
+ *
+ * Asks the VIP again and again, several at a time, until it is told to stop: HTTP requests each over a connection of
+ * its own, HTTP requests over connections that are kept, and UDP flows of three datagrams. A line on stdin names the
+ * phase that begins; the line `stop`, or the end of stdin, lets it finish what is under way and end. On stdout goes
+ * one `RequestResult` a line. Nothing is tried twice: what fails is a failure.
+ */
+import { createSocket, type Socket } from 'node:dgram'
+import { once } from 'node:events'
+import { Agent, request, type IncomingMessage } from 'node:http'
+import type { Socket as TcpSocket } from 'node:net'
+import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { CLIENT_HEADER, PAGE_BYTES, SERVER_HEADER } from './real-server-page.ts'
+import type { RequestKind, RequestResult } from './request-result.ts'
+
+/** How many ask at a time, and how long each pauses between two requests. */
+const NEW_WORKERS = 6
+const KEPT_WORKERS = 6
+const UDP_WORKERS = 3
+const PAUSE_MS = 8
+const PATIENCE_MS = 5000
+const DATAGRAMS_PER_FLOW = 3
+/** Each of so many HTTP requests is an upload, of more than fits one segment. */
+const UPLOAD_EVERY = 5
+const UPLOAD = Buffer.alloc(16_384, 'x')
+
+const [vip = '', httpPort, echoPort] = process.argv.slice(2)
+let phase = ''
+let isStopping = false
+let connections = 0
+let requests = 0
+
+interface Connection {
+  readonly connection: number
+  readonly openedIn: string
+}
+const opened = new WeakMap<TcpSocket, Connection>()
+
+function openConnection(openedIn = phase): Connection {
+  return { connection: ++connections, openedIn }
+}
+
+function report(result: RequestResult): void {
+  process.stdout.write(`${JSON.stringify(result)}\n`)
+}
+
+/** One HTTP request, over a connection of the agent's or, without one, of its own. */
+async function askHttp(kind: RequestKind, agent: Agent | false): Promise<void> {
+  const openedIn = phase
+  const isUpload = ++requests % UPLOAD_EVERY === 0
+  const options = { host: vip, port: Number(httpPort), agent, signal: patience() }
+  const asked = isUpload
+    ? request({ ...options, method: 'POST', path: '/upload' })
+    : request({ ...options, path: '/' })
+  let connection: Connection | undefined
+  asked.once('socket', (socket) => {
+    connection = opened.get(socket) ?? openConnection(openedIn)
+    opened.set(socket, connection)
+  })
+  try {
+    asked.end(isUpload ? UPLOAD : undefined)
+    const [answer] = (await once(asked, 'response')) as [IncomingMessage]
+    let bytes = 0
+    for await (const chunk of answer) bytes += (chunk as Buffer).length
+    const { [SERVER_HEADER]: server, [CLIENT_HEADER]: seen } = answer.headers
+    if (answer.statusCode !== 200) throw new Error(`status ${answer.statusCode}`)
+    if (!isUpload && bytes !== PAGE_BYTES) throw new Error(`${bytes} bytes of ${PAGE_BYTES}`)
+    report({ kind, ...connection!, server: String(server), seen: String(seen) })
+  } catch (error) {
+    asked.destroy()
+    report({ kind, ...(connection ?? openConnection(openedIn)), error: reason(error) })
+  }
+}
+
+/** A UDP flow: datagrams one after the other from one port. Connected, so that only the VIP's answers count. */
+async function askUdp(): Promise<void> {
+  const connection = openConnection()
+  const socket = createSocket('udp4')
+  try {
+    socket.connect(Number(echoPort), vip)
+    await once(socket, 'connect')
+    for (let count = 0; count < DATAGRAMS_PER_FLOW; count++) await askDatagram(socket, connection)
+  } finally {
+    socket.close()
+  }
+}
+
+async function askDatagram(socket: Socket, connection: Connection): Promise<void> {
+  const text = String(++requests)
+  try {
+    socket.send(text)
+    const [message] = (await once(socket, 'message', { signal: patience() })) as [Buffer]
+    const answer = JSON.parse(message.toString()) as {
+      server: string
+      client: string
+      text: string
+    }
+    if (answer.text !== text) throw new Error(`answer to ${answer.text} instead of ${text}`)
+    report({ kind: 'udp', ...connection, server: answer.server, seen: answer.client })
+  } catch (error) {
+    report({ kind: 'udp', ...connection, error: reason(error) })
+  }
+}
+
+function patience(): AbortSignal {
+  return AbortSignal.timeout(PATIENCE_MS)
+}
+
+function reason(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  if (error.name === 'AbortError') return `no answer in ${PATIENCE_MS / 1000} s`
+  return 'code' in error ? String(error.code) : error.message
+}
+
+/** `count` workers, each asking, pausing and asking again until the end. */
+function work(count: number, ask: () => () => Promise<void>): Promise<void>[] {
+  return Array.from({ length: count }, async () => {
+    const once = ask()
+    while (!isStopping) {
+      await once()
+      await sleep(PAUSE_MS)
+    }
+  })
+}
+
+async function main(): Promise<void> {
+  const agents: Agent[] = []
+  const keep = () => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+    agents.push(agent)
+    return () => askHttp('kept', agent)
+  }
+  let workers: Promise<void>[] = []
+  for await (const line of createInterface({ input: process.stdin })) {
+    if (line === 'stop') break
+    phase = line
+    if (workers.length > 0) continue
+    workers = [
+      ...work(KEPT_WORKERS, keep),
+      ...work(NEW_WORKERS, () => () => askHttp('new', false)),
+      ...work(UDP_WORKERS, () => askUdp),
+    ]
+  }
+  isStopping = true
+  await Promise.all(workers)
+  for (const agent of agents) agent.destroy()
+  process.stdin.destroy()
+}
+
+await main()

@@ -5,7 +5,15 @@
  * /run/sluice-lab/PID. Which processes belong to it needs no list: those that are in its namespaces. So a lab can be
  * removed by anybody, also when the process that made it is gone.
  */
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { isKernelError } from '../kernel/errno.ts'
 import { deleteNamespace, listNamespaces } from '../kernel/netns.ts'
 
@@ -55,6 +63,11 @@ export function clearLeftovers(kept: 'spare kept' | 'also kept'): number[] {
 export function clearLab(pid: number = process.pid): void {
   clearNamespaces(`${labPrefix(pid)}-`)
   rmSync(`${FOLDER}/${pid}`, { recursive: true, force: true })
+  try {
+    rmdirSync(FOLDER)
+  } catch {
+    // Others have labs, or nobody ever had one.
+  }
 }
 
 /** Removes the namespaces whose names begin so, after ending every process in them. */

@@ -26,6 +26,8 @@ const PATIENCE_MS = 5000
 const DATAGRAMS_PER_FLOW = 3
 /** Each of so many HTTP requests is an upload, of more than fits one segment. */
 const UPLOAD_EVERY = 5
+/** Each flow has a port of its own, one after the other: a port used again would be the old flow for the director. */
+const FIRST_UDP_PORT = 10_000
 const UPLOAD = Buffer.alloc(16_384, 'x')
 
 const [vip = '', httpPort, echoPort] = process.argv.slice(2)
@@ -33,6 +35,7 @@ let phase = ''
 let isStopping = false
 let connections = 0
 let requests = 0
+let flows = 0
 
 interface Connection {
   readonly connection: number
@@ -81,6 +84,8 @@ async function askUdp(): Promise<void> {
   const connection = openConnection()
   const socket = createSocket('udp4')
   try {
+    socket.bind(FIRST_UDP_PORT + flows++)
+    await once(socket, 'listening')
     socket.connect(Number(echoPort), vip)
     await once(socket, 'connect')
     for (let count = 0; count < DATAGRAMS_PER_FLOW; count++) await askDatagram(socket, connection)
@@ -119,9 +124,9 @@ function reason(error: unknown): string {
 /** `count` workers, each asking, pausing and asking again until the end. */
 function work(count: number, ask: () => () => Promise<void>): Promise<void>[] {
   return Array.from({ length: count }, async () => {
-    const once = ask()
+    const askOnce = ask()
     while (!isStopping) {
-      await once()
+      await askOnce()
       await sleep(PAUSE_MS)
     }
   })

@@ -125,6 +125,11 @@ export class OptionReader {
     this.#words = words
   }
 
+  /** The index of the word last read. */
+  get wordIndex(): number {
+    return this.#next - 1
+  }
+
   /** From here on `-b` may stand alone. */
   allowFullnat(): void {
     this.#table = WITH_FULLNAT

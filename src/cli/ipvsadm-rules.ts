@@ -1,0 +1,85 @@
+/**
+ * A file of rules, as `ipvsadm -S` writes it, understood without a daemon.
+ *
+ * Each line adds a service (`-A`), a real server (`-a`) or a FULLNAT local address (`-P`); a leading word `ipvsadm`
+ * is passed over, and so are empty lines and what follows a `#`.
+ */
+import type { Calls } from '../control/protocol.ts'
+import { NO_NAMES, type Names } from './ipvsadm-address.ts'
+import { parseCommand, TRY_HELP, type Command } from './ipvsadm-command.ts'
+import { WrongUsage } from './ipvsadm-draft.ts'
+
+type RuleCall = 'service.add' | 'server.add' | 'local.add'
+
+/** A call of the control socket, and the line it stood on, counted from 1. */
+export type Rule = {
+  [N in RuleCall]: { readonly call: N; readonly with: Calls[N]['with']; readonly line: number }
+}[RuleCall]
+
+export interface RuleProblem {
+  /** Both counted from 1. */
+  readonly line: number
+  readonly column: number
+  readonly message: string
+}
+
+/** Every line that is wrong; the message is one problem a line. */
+export class RulesError extends Error {
+  readonly problems: readonly RuleProblem[]
+
+  constructor(problems: readonly RuleProblem[]) {
+    super(
+      problems
+        .map(({ line, column, message }) => `line ${line}, column ${column}: ${message}`)
+        .join('\n'),
+    )
+    this.name = 'RulesError'
+    this.problems = problems
+  }
+}
+
+/** Throws RulesError. Without `names`, addresses and ports must be numbers (`ipvsadm -S -n`). */
+export function parseRules(text: string, names: Names = NO_NAMES): Rule[] {
+  const rules: Rule[] = []
+  const problems: RuleProblem[] = []
+  for (const [index, content] of text.split('\n').entries()) {
+    const line = index + 1
+    const words = splitWords(content)
+    if (words.length === 0) continue
+    try {
+      const command = parseCommand(
+        words.map(({ word }) => word),
+        names,
+      )
+      if (isRule(command)) rules.push({ call: command.call, with: command.with, line } as Rule)
+      else problems.push({ line, column: words[0]!.column, message: 'a rule is -A, -a or -P' })
+    } catch (error) {
+      if (!(error instanceof WrongUsage)) throw error
+      const column = words[error.wordIndex ?? 0]!.column
+      problems.push({ line, column, message: messageOf(error) })
+    }
+  }
+  if (problems.length > 0) throw new RulesError(problems)
+  return rules
+}
+
+function messageOf({ message }: WrongUsage): string {
+  return message === TRY_HELP ? 'a rule begins with -A, -a or -P' : message.trim()
+}
+
+function isRule(command: Command): command is Extract<Command, { call: RuleCall }> {
+  if (command.kind !== 'change') return false
+  return (
+    command.call === 'service.add' || command.call === 'server.add' || command.call === 'local.add'
+  )
+}
+
+/** The words of a line, without a leading `ipvsadm` and a comment. */
+function splitWords(line: string): { word: string; column: number }[] {
+  const words: { word: string; column: number }[] = []
+  for (const { 0: word, index } of line.matchAll(/\S+/g)) {
+    if (word.startsWith('#')) break
+    words.push({ word, column: index + 1 })
+  }
+  return words[0]?.word === 'ipvsadm' ? words.slice(1) : words
+}

@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { ForwardingMethod, ServiceKey } from '../director/model.ts'
+import { parseRules } from '../cli/ipvsadm-rules.ts'
 import { endpoint, tcpFrame, udpFrame } from '../wire/flow.ts'
 import { readPcap, writePcap, type Pcap, type PcapFrame } from '../wire/pcap.ts'
 import { printFrame } from '../wire/print.ts'
 import { TcpFlag } from '../wire/tcp.ts'
 import { isLan, readLan, type Lan } from './lan.ts'
 import { replayFrames, worldFor, type ReplayedFrame } from './replay.ts'
-import { localRule, serverRule, serviceRule } from '../../tests/scenarios/rules-by-hand.ts'
 import type { Rule } from './rule.ts'
 
 const CLIENT_MAC = '02:aa:00:00:00:01'
@@ -72,19 +71,10 @@ const FAMILIES: readonly Family[] = [
   },
 ]
 
-function keyOf(vip: string): ServiceKey {
-  const { ip, port } = endpoint(vip)
-  return { protocol: 'tcp', address: ip, port }
-}
-
-function rulesFor({ vip, rip, lip }: Family, forwarding: ForwardingMethod): Rule[] {
-  const port = forwarding === 'direct' || forwarding === 'tunnel' ? endpoint(vip).port : undefined
-  const server = { address: endpoint(rip).ip, port: port ?? endpoint(rip).port }
-  const rules = [
-    serviceRule(keyOf(vip), { scheduler: 'rr' }),
-    serverRule(keyOf(vip), server, { forwarding }),
-  ]
-  return forwarding === 'fullnat' ? [...rules, localRule(keyOf(vip), lip)] : rules
+/** One service with one server, whose forwarding method is an option of ipvsadm. */
+function rulesFor({ vip, rip, lip }: Family, method: '-m' | '-g' | '-i' | '-b'): Rule[] {
+  const local = method === '-b' ? `-P -t ${vip} -z ${lip}` : ''
+  return parseRules(`-A -t ${vip} -s rr\n-a -t ${vip} -r ${rip} ${method}\n${local}`)
 }
 
 /** tcpdump's way to write an endpoint. */
@@ -106,7 +96,7 @@ for (const family of FAMILIES) {
         flags: TcpFlag.syn | TcpFlag.ack,
         over: FROM_SERVER,
       })
-      const replayed = replay(capture(syn, synAck, ack), rulesFor(family, 'masquerade'))
+      const replayed = replay(capture(syn, synAck, ack), rulesFor(family, '-m'))
       assert.deepEqual(linesOf(replayed), [
         `${OWN_MAC} > ${SERVER_MAC}, ethertype ${ethertype}, length ${plain}: ${c} > ${r}: Flags [S]`,
         `${OWN_MAC} > ${CLIENT_MAC}, ethertype ${ethertype}, length ${plain}: ${v} > ${c}: Flags [S.]`,
@@ -122,7 +112,7 @@ for (const family of FAMILIES) {
     })
 
     it('as direct routing, only with other MAC addresses', () => {
-      const replayed = replay(capture(syn, ack), rulesFor(family, 'direct'))
+      const replayed = replay(capture(syn, ack), rulesFor(family, '-g'))
       const { ip } = endpoint(rip)
       const hex = family.name === 'IPv4' ? '0a:00:01:0b' : '00:00:00:11'
       assert.deepEqual(linesOf(replayed), [
@@ -134,7 +124,7 @@ for (const family of FAMILIES) {
     })
 
     it('through a tunnel, from the virtual address', () => {
-      const replayed = replay(capture(syn), rulesFor(family, 'tunnel'))
+      const replayed = replay(capture(syn), rulesFor(family, '-i'))
       const [line] = linesOf(replayed)
       const outer = `${endpoint(vip).ip} > ${endpoint(rip).ip}`
       const length = family.name === 'IPv4' ? 74 : 114
@@ -143,7 +133,7 @@ for (const family of FAMILIES) {
     })
 
     it('as FULLNAT there and back', () => {
-      const rules = rulesFor(family, 'fullnat')
+      const rules = rulesFor(family, '-b')
       const [forward] = linesOf(replay(capture(syn), rules))
       const local = new RegExp(`${lip.replaceAll('.', '\\.')}\\.(\\d+) > `).exec(forward!)?.[1]
       assert.ok(local !== undefined && forward!.includes(` > ${r}: Flags [S]`), forward)
@@ -158,7 +148,7 @@ for (const family of FAMILIES) {
 describe('replay', () => {
   const family = FAMILIES[0]!
   const { client, vip } = family
-  const rules = rulesFor(family, 'masquerade')
+  const rules = rulesFor(family, '-m')
   const syn = tcpFrame(client, vip, { flags: TcpFlag.syn, over: FROM_CLIENT })
 
   it('leaves what is not for a service, and says why', () => {
@@ -188,12 +178,10 @@ describe('replay', () => {
   })
 
   it('frees servers of connections that ended, as the daemon does', () => {
-    const key = keyOf(vip)
-    const lc = [
-      serviceRule(key, { scheduler: 'lc' }),
-      serverRule(key, { address: '10.0.1.11', port: 80 }),
-      serverRule(key, { address: '10.0.1.12', port: 80 }, { upperThreshold: 1 }),
-    ]
+    const lc = parseRules(`
+      -A -t 10.0.0.100:80 -s lc
+      -a -t 10.0.0.100:80 -r 10.0.1.11:80 -m
+      -a -t 10.0.0.100:80 -r 10.0.1.12:80 -m -x 1`)
     const from = (port: number) =>
       tcpFrame(`10.0.0.10:${port}`, vip, { flags: TcpFlag.syn, over: FROM_CLIENT })
     const frames = [
@@ -230,7 +218,7 @@ describe('replay', () => {
       over: FROM_CLIENT,
     })
     const cut = { bytes: long.subarray(0, 96), seconds: 0, originalLength: long.length }
-    const [replayed] = replay(captureAt([cut]), rulesFor(family, 'tunnel'))
+    const [replayed] = replay(captureAt([cut]), rulesFor(family, '-i'))
     assert.equal(replayed!.sent!.bytes.length, 96 + 20)
     assert.equal(replayed!.sent!.originalLength, long.length + 20)
     assert.equal(replayed!.report.reason, 'toServer')
@@ -248,14 +236,11 @@ describe('replay', () => {
     const frames = Array.from({ length: 50 }, (_, i) =>
       tcpFrame(`10.0.0.10:${1000 + i}`, vip, { flags: TcpFlag.syn, over: FROM_CLIENT }),
     )
-    const key = keyOf(vip)
-    const many = [
-      serviceRule(key, { scheduler: 'sh' }),
-      ...[11, 12, 13].map((n) =>
-        serverRule(key, { address: `10.0.1.${n}`, port: 80 }, { forwarding: 'fullnat' }),
-      ),
-      localRule(key, '10.0.1.1'),
-    ]
+    const many = parseRules(`
+      -A -t 10.0.0.100:80 -s sh
+      -a -t 10.0.0.100:80 -r 10.0.1.11:80 -b
+      -a -t 10.0.0.100:80 -r 10.0.1.12:80 -b
+      -P -t 10.0.0.100:80 -z 10.0.1.1`)
     const once = replay(capture(...frames), many).map(({ report }) => report)
     const again = replay(capture(...frames), many).map(({ report }) => report)
     assert.deepEqual(once, again)
@@ -263,11 +248,11 @@ describe('replay', () => {
   })
 
   it('tells of rules that the director refuses', () => {
-    const wrong = [...rules, serviceRule(keyOf(vip), { scheduler: 'rr' }, 7)]
+    const wrong = parseRules('-A -t 10.0.0.100:80 -s rr\n\n-A -t 10.0.0.100:80 -s lc')
     const world = worldFor(capture(), wrong, undefined)
     const { refused } = world.furnish(wrong)
     assert.deepEqual(refused, [
-      { errno: 'EEXIST', message: 'service tcp 10.0.0.100:80 exists already', line: 7 },
+      { errno: 'EEXIST', message: 'service tcp 10.0.0.100:80 exists already', line: 3 },
     ])
   })
 
@@ -278,17 +263,15 @@ describe('replay', () => {
         {"name": "back", "mac": "02:aa:00:00:00:05", "addresses": ["10.0.1.1/24"]}],
       "neighbours": [{"address": "10.0.1.12", "mac": "${SERVER_MAC}", "interface": "back"}]}`)
     assert.ok(isLan(lan))
-    const key = keyOf(vip)
-    const two = [
-      serviceRule(key, { scheduler: 'rr' }),
-      serverRule(key, { address: '10.0.1.11', port: 80 }),
-      serverRule(key, { address: '10.0.1.12', port: 80 }),
-      serverRule(key, { address: '10.9.9.9', port: 80 }),
-    ]
+    const three = parseRules(`
+      -A -t 10.0.0.100:80 -s rr
+      -a -t 10.0.0.100:80 -r 10.0.1.11:80 -m
+      -a -t 10.0.0.100:80 -r 10.0.1.12:80 -m
+      -a -t 10.0.0.100:80 -r 10.9.9.9:80 -m`)
     const frames = [1, 2, 3].map((port) =>
       tcpFrame(`10.0.0.10:${port}`, vip, { flags: TcpFlag.syn, over: FROM_CLIENT }),
     )
-    const reports = replay(capture(...frames), two, lan).map(({ report }) => report)
+    const reports = replay(capture(...frames), three, lan).map(({ report }) => report)
     assert.deepEqual(
       reports.map(({ server, reason, egress, waitsFor }) => [server, reason, egress, waitsFor]),
       [
@@ -304,7 +287,7 @@ describe('the reports', () => {
   it('are what the README says', () => {
     const { client, vip } = FAMILIES[0]!
     const syn = tcpFrame(client, vip, { flags: TcpFlag.syn, over: FROM_CLIENT })
-    const [replayed] = replay(capture(syn), rulesFor(FAMILIES[0]!, 'masquerade'))
+    const [replayed] = replay(capture(syn), rulesFor(FAMILIES[0]!, '-m'))
     assert.deepEqual(Object.keys(replayed!.report), [
       'frame',
       'time',

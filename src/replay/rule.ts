@@ -4,19 +4,10 @@
 import type { Calls } from '../control/protocol.ts'
 import type { Director, Outcome } from '../director/director.ts'
 import { refuse, serviceText } from '../director/check.ts'
-import type { Refusal, ServiceKey } from '../director/model.ts'
+import type { Refusal } from '../director/model.ts'
 
-/** The calls that rules may be. */
-export type RuleName =
-  | 'service.add'
-  | 'service.edit'
-  | 'service.delete'
-  | 'service.flush'
-  | 'server.add'
-  | 'server.edit'
-  | 'server.delete'
-  | 'local.add'
-  | 'local.delete'
+/** The calls that `ipvsadm -S` writes. */
+export type RuleName = 'service.add' | 'server.add' | 'local.add'
 
 /** One rule and the line of the file it stands in. */
 export type Rule = {
@@ -41,33 +32,12 @@ function obey(director: Director, rule: Rule): Outcome {
   switch (call) {
     case 'service.add':
       return director.addService(what.service, what.settings)
-    case 'service.edit':
-      return director.editService(what.service, what.settings)
-    case 'service.delete':
-      return director.deleteService(what.service)
-    case 'service.flush':
-      director.flush()
-      return null
     case 'server.add':
       return director.addServer(what.service, what.server, what.settings)
-    case 'server.edit':
-      return director.editServer(what.service, what.server, what.settings)
-    case 'server.delete':
-      return director.deleteServer(what.service, what.server)
-    case 'local.add':
-    case 'local.delete':
-      return obeyLocal(director, call, what.service, what.address)
+    case 'local.add': {
+      const entry = director.find(what.service)
+      if (entry !== undefined) return director.locals.add(entry, what.address)
+      return refuse('ESRCH', `there is no service ${serviceText(what.service)}`)
+    }
   }
-}
-
-function obeyLocal(
-  director: Director,
-  call: 'local.add' | 'local.delete',
-  key: ServiceKey,
-  address: string,
-): Outcome {
-  const entry = director.find(key)
-  if (entry === undefined) return refuse('ESRCH', `there is no service ${serviceText(key)}`)
-  if (call === 'local.add') return director.locals.add(entry, address)
-  return director.locals.remove(entry, address)
 }

@@ -36,7 +36,6 @@ const RANDOM_SEED = 1
 /** Room before a frame for outer headers, as the V8 engine has it, and behind it. */
 const HEADROOM = 128
 const TAILROOM = 64
-const ETHERNET_BYTES = 14
 
 /** How many rows the tables need. */
 export interface WorldSize {
@@ -76,6 +75,8 @@ export class World {
   readonly #hops: Hops
   readonly #sweep = new Sweep()
   readonly #packet = new Packet()
+  /** Index by MAC address: its high part times 2^32, plus its low part. */
+  readonly #interfaces = new Map<number, number>()
   #now = 0
 
   constructor(lan: Lan, size: WorldSize) {
@@ -87,9 +88,13 @@ export class World {
     initTables({ hashSeed: HASH_SEED })
     this.director = new Director()
     this.#hops = new Hops()
+    lan.interfaces.forEach(({ mac }, i) => {
+      const { high, low } = macToParts(mac)
+      this.#interfaces.set(high * 2 ** 32 + low, i + 1)
+    })
   }
 
-  /** Learns the LAN, which is told what had no room, and obeys the rules; those that were refused. */
+  /** Learns the LAN and obeys the rules. The rules that were refused, and what of the LAN had no room. */
   furnish(rules: readonly Rule[]): { refused: RefusedRule[]; problems: string[] } {
     this.tables.use()
     const problems = this.#hops.apply(networkOf(this.lan))
@@ -149,13 +154,9 @@ export class World {
 
   /** Index of the interface that a frame comes in by. */
   ingressOf(frame: Uint8Array): number {
-    if (frame.length < ETHERNET_BYTES) return 1
+    if (frame.length < Ethernet.size) return 1
     const { destinationHigh, destinationLow } = Ethernet.view(viewOf(frame), 0)
-    const position = this.lan.interfaces.findIndex(({ mac }) => {
-      const { high, low } = macToParts(mac)
-      return high === destinationHigh && low === destinationLow
-    })
-    return Math.max(position, 0) + 1
+    return this.#interfaces.get(destinationHigh * 2 ** 32 + destinationLow) ?? 1
   }
 }
 
@@ -168,12 +169,12 @@ function nextAddress(): string {
  * joined. It stands for segments as long as the link takes. 0: it stands for itself.
  */
 function segmentSizeOf(frame: Uint8Array, mtu: number): number {
-  if (frame.length - ETHERNET_BYTES <= mtu) return 0
-  const ip = parseIpPacket(frame.subarray(ETHERNET_BYTES))
+  if (frame.length - Ethernet.size <= mtu) return 0
+  const ip = parseIpPacket(frame.subarray(Ethernet.size))
   if (ip?.protocol !== Protocol.tcp) return 0
   const tcp = parseTcp(ip.payload)
   if (tcp === undefined || tcp.payload.length === 0) return 0
-  const headers = frame.length - ETHERNET_BYTES - tcp.payload.length
+  const headers = frame.length - Ethernet.size - tcp.payload.length
   return Math.max(mtu - headers, 0)
 }
 

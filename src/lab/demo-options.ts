@@ -1,0 +1,61 @@
+/**
+ * The demonstration's command line.
+ */
+import { parseArgs } from 'node:util'
+import type { EngineChoice } from './director.ts'
+import { MODES, type ModeName } from './modes.ts'
+
+export interface DemoOptions {
+  readonly modes: readonly ModeName[]
+  readonly engine: EngineChoice
+  readonly isKept: boolean
+  readonly isJson: boolean
+  readonly isCleaning: boolean
+}
+
+export const USAGE = `usage: ./demo [--mode nat|dr|tun|fullnat|all] [--engine auto|kernel|v8] [--keep] [--json]
+       ./demo --clean
+
+Builds a LAN of network namespaces on this machine (client, director, real servers with nginx), has Sluice forward
+real traffic in each mode while servers are drained and added, and says what happened. Needs root.
+
+  --mode    which way of forwarding to show (default: all)
+  --engine  what runs the packet path (default: auto)
+  --keep    leave the LAN and everything in it running
+  --json    one JSON object as the last line on stdout; all else goes to stderr
+  --clean   remove what --keep left`
+
+const ENGINES: readonly string[] = ['auto', 'kernel', 'v8']
+
+/** The options; a text where somebody asks for help, or an Error that says what is wrong with them. */
+export function readOptions(args: readonly string[]): DemoOptions | string | Error {
+  try {
+    const { values } = parseArgs({
+      args: [...args],
+      options: {
+        mode: { type: 'string', default: 'all' },
+        engine: { type: 'string', default: 'auto' },
+        keep: { type: 'boolean', default: false },
+        json: { type: 'boolean', default: false },
+        clean: { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    })
+    if (values.help) return USAGE
+    const known = Object.keys(MODES) as ModeName[]
+    const modes = values.mode === 'all' ? known : known.filter((name) => name === values.mode)
+    if (modes.length === 0) return new Error(`--mode is one of ${known.join(', ')}, all`)
+    if (!ENGINES.includes(values.engine)) {
+      return new Error(`--engine is one of ${ENGINES.join(', ')}`)
+    }
+    return {
+      modes,
+      engine: values.engine as EngineChoice,
+      isKept: values.keep,
+      isJson: values.json,
+      isCleaning: values.clean,
+    }
+  } catch (error) {
+    return error as Error
+  }
+}

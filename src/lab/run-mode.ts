@@ -1,0 +1,137 @@
+/**
+ * The demonstration of one mode: builds its lab, has Sluice forward real traffic while servers come and go, measures.
+ */
+import { mkdirSync, readFileSync } from 'node:fs'
+import { buildMode } from './build-mode.ts'
+import { callAsHost, Director, type EngineChoice } from './director.ts'
+import type { Evidence, Phase, Volume } from './evidence.ts'
+import type { Host } from './host.ts'
+import type { Lan } from './lan.ts'
+import {
+  ADDED,
+  addressOf,
+  DRAINED,
+  ECHO_PORT,
+  FIRST_SERVERS,
+  HTTP_PORT,
+  type HostPlan,
+  type Mode,
+} from './modes.ts'
+import { startRealServer } from './real-server.ts'
+import { Traffic } from './traffic.ts'
+
+export interface ModeOptions {
+  readonly engine: EngineChoice
+  /** For sockets, logs and configurations of this mode. */
+  readonly folder: string
+  readonly isKept: boolean
+  /** Told what happens, while it happens. */
+  onProgress(text: string): void
+}
+
+export interface ModeOutcome {
+  readonly evidence: Evidence
+  /** The engine that ran. */
+  readonly engine: string
+}
+
+/** In an empty LAN, which the caller takes down. Throws Lacking, KernelError, and Error if it cannot go on. */
+export async function runMode(lan: Lan, mode: Mode, options: ModeOptions): Promise<ModeOutcome> {
+  const { folder, onProgress } = options
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  onProgress(`building ${mode.hosts.length + mode.servers.length} hosts`)
+  buildMode(lan, mode)
+  onProgress('starting the director, and nginx and a UDP service on each real server')
+  const plan = mode.hosts.find(({ name }) => name === 'director')!
+  const interfaces = Object.keys(plan.addresses)
+  const [director] = await Promise.all([
+    Director.start(lan.host('director'), interfaces, options.engine, folder),
+    ...mode.servers.map((server) => startServer(lan.host(server.name), mode, server, folder)),
+  ])
+  await configure(director, mode)
+  const measured = await runTraffic(lan, mode, director, options)
+  const counted = readCounters(await director.ipvsadm('-L -n --stats --exact'))
+  const engine = await director.engine()
+  const stoppedCleanly = options.isKept ? undefined : await director.stop()
+  return { engine, evidence: { mode, ...measured, counted, stoppedCleanly } }
+}
+
+async function startServer(host: Host, mode: Mode, plan: HostPlan, folder: string): Promise<void> {
+  const { directReply, vip } = mode
+  if (directReply !== undefined) {
+    await callAsHost(host, 'sluice', ['realserver', '--vip', vip, '--mode', directReply])
+  }
+  await startRealServer(host, folder, directReply === undefined ? addressOf(plan) : vip)
+}
+
+/** Both services with the first servers, as `ipvsadm -S` would have saved them. */
+async function configure(director: Director, mode: Mode): Promise<void> {
+  const rules = servicesOf(mode).flatMap((service) => [
+    `-A ${service} -s rr`,
+    ...mode.servers.slice(0, FIRST_SERVERS).map((server) => `-a ${pairOf(mode, service, server)}`),
+  ])
+  await director.ipvsadm('-R', `${rules.join('\n')}\n`)
+  for (const service of servicesOf(mode)) {
+    for (const local of mode.locals) await director.ipvsadm(`-P ${service} -z ${local}`)
+  }
+}
+
+async function runTraffic(
+  lan: Lan,
+  mode: Mode,
+  director: Director,
+  { folder, onProgress }: ModeOptions,
+): Promise<Pick<Evidence, 'results' | 'client' | 'director'>> {
+  const [drained, added] = [mode.servers[DRAINED]!, mode.servers[ADDED]!]
+  const measured = [lan.host('client'), lan.host('director')]
+  const before = measured.map(readVolume)
+  const traffic = Traffic.start(lan.host('client'), mode.vip, `${folder}/client.log`)
+  const run = async (phase: Phase, what: string) => {
+    onProgress(what)
+    await traffic.run(phase)
+  }
+  const change = async (verb: string, server: HostPlan, more: string) => {
+    for (const service of servicesOf(mode)) {
+      await director.ipvsadm(`${verb} ${pairOf(mode, service, server)} ${more}`)
+    }
+  }
+  await run('steady', `traffic to ${mode.vip}, to three real servers`)
+  await change('-e', drained, '-w 0')
+  await run('drained', `${drained.name} is drained (weight 0), while traffic flows`)
+  await change('-a', added, '-w 1')
+  await run('added', `${added.name} is added, while traffic flows`)
+  await traffic.stop()
+  const after = measured.map(readVolume)
+  const [client, directorVolume] = after.map((end, index) => difference(end, before[index]!))
+  return { results: traffic.results, client: client!, director: directorVolume! }
+}
+
+function servicesOf({ vip }: Mode): string[] {
+  return [`-t ${vip}:${HTTP_PORT}`, `-u ${vip}:${ECHO_PORT}`]
+}
+
+function pairOf(mode: Mode, service: string, server: HostPlan): string {
+  const port = service.slice(service.lastIndexOf(':') + 1)
+  return `${service} -r ${addressOf(server)}:${port} ${mode.forwardingFlag}`
+}
+
+/** What crossed the host's cables so far, by /proc/net/dev: `NAME: bytes packets … (8 columns) bytes packets …`. */
+function readVolume(host: Host): Volume {
+  const text = host.run(() => readFileSync('/proc/thread-self/net/dev', 'utf8'))
+  const rows = [...text.matchAll(/^ *net\d+: *(.*)$/gm)].map(([, row]) =>
+    row!.split(/ +/).map(Number),
+  )
+  const sum = (column: number) => rows.reduce((total, row) => total + row[column]!, 0)
+  return { received: sum(0), sent: sum(8) }
+}
+
+function difference(end: Volume, start: Volume): Volume {
+  return { received: end.received - start.received, sent: end.sent - start.sent }
+}
+
+/** The connections of both services, out of `ipvsadm -L -n --stats --exact`. */
+function readCounters(listing: string): Evidence['counted'] {
+  const connections = (protocol: string) =>
+    Number(new RegExp(`^${protocol} +\\S+ +(\\d+)`, 'm').exec(listing)?.[1])
+  return { tcp: connections('TCP'), udp: connections('UDP') }
+}

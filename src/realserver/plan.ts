@@ -18,7 +18,7 @@ import { Scope, type InterfaceAddress } from '../kernel/address.ts'
 import type { Link } from '../kernel/link.ts'
 import { Table, type Route } from '../kernel/route.ts'
 import { sysctlPart } from '../kernel/sysctl.ts'
-import { LOOPBACK_INDEX, type Change } from './change.ts'
+import type { Change } from './change.ts'
 
 /** What the host is like. */
 export interface Facts {
@@ -104,7 +104,7 @@ function candidateLinks({ links, routes, addresses }: Facts): Link[] {
           .filter(({ ip, scope }) => familyOf(ip) === 4 && scope === Scope.global)
           .map(({ interfaceIndex }) => interfaceIndex),
   )
-  return links.filter(({ index, isLoopback, isUp }) => indexes.has(index) && !isLoopback && isUp)
+  return links.filter((link) => indexes.has(link.index) && link.isUp && !isQuietPlace(link))
 }
 
 function planQuiet(draft: Draft, facts: Facts, link: Link): void {
@@ -133,14 +133,20 @@ function checkIpv6(draft: Draft, { setting }: Facts): void {
 }
 
 function planAddress(draft: Draft, { addresses, links }: Facts, vip: string): void {
-  const found = addresses.filter(({ ip }) => ip === vip)
-  const answering = found.filter(({ interfaceIndex }) => interfaceIndex !== LOOPBACK_INDEX)
-  for (const { interfaceIndex, bits } of answering) {
-    const name = links.find(({ index }) => index === interfaceIndex)?.name ?? `#${interfaceIndex}`
-    const remedy = `ip addr del ${vip}/${bits} dev ${name}`
-    draft.problems.push(`${vip} is an address of ${name}, which answers for it: ${remedy}`)
+  const found = addresses.flatMap(({ ip, bits, interfaceIndex }) => {
+    const link = links.find(({ index }) => index === interfaceIndex)
+    return ip === vip && link !== undefined ? [{ text: `${ip}/${bits} on ${link.name}`, link }] : []
+  })
+  for (const { text, link } of found) {
+    if (isQuietPlace(link)) draft.kept.push(`${text}: there already, and stays`)
+    else draft.problems.push(`${text}: ${link.name} would answer for it; remove it there first`)
   }
-  const own = found.find(({ interfaceIndex }) => interfaceIndex === LOOPBACK_INDEX)
-  if (own === undefined) draft.changes.push({ kind: 'address', ip: vip })
-  else draft.kept.push(`${vip}/${own.bits} on lo: there already, and will stay`)
+  if (!found.some(({ link }) => isQuietPlace(link))) {
+    draft.changes.push({ kind: 'address', ip: vip })
+  }
+}
+
+/** Is nobody on the other side who could ask? */
+function isQuietPlace({ isLoopback, kind }: Link): boolean {
+  return isLoopback || kind === 'dummy'
 }

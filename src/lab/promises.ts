@@ -122,7 +122,8 @@ function clientAddress({ mode, results }: Evidence): Finding {
 function replyPath({ mode, client, director }: Evidence): Finding {
   const crossed = (director.received - client.sent) / client.received
   const isDirect = mode.directReply !== undefined
-  const isKept = isDirect ? crossed <= PASSED_BY : crossed >= CAME_THROUGH
+  const isOurWay = isDirect ? crossed <= PASSED_BY : crossed >= CAME_THROUGH
+  const isKept = client.received > 0 && isOurWay
   const way = isDirect ? 'replies go past the director' : 'replies come back through the director'
   const volumes = `client sent ${kilobytes(client.sent)} and got ${kilobytes(client.received)}`
   return { isKept, text: `${way}: ${volumes}, director received ${kilobytes(director.received)}` }

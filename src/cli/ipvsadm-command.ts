@@ -7,7 +7,7 @@
 import type { Calls } from '../control/protocol.ts'
 import type { ServerSettings, ServiceKey, ServiceSettings } from '../director/model.ts'
 import type { Names } from './ipvsadm-address.ts'
-import { applyOption, Draft, readTimeout, WrongUsage } from './ipvsadm-draft.ts'
+import { applyOption, Draft, readTimeout, UnreadableOption, WrongUsage } from './ipvsadm-draft.ts'
 import {
   explainIllegalOption,
   explainIllegalTunnelOption,
@@ -120,7 +120,9 @@ function takeOption(
   names: Names,
   wordIndex: number,
 ): void {
-  if ('wrong' in found) throw new WrongUsage(255, `${found.word}: ${found.wrong}`, wordIndex)
+  if ('wrong' in found) {
+    throw new UnreadableOption(255, `${found.word}: ${found.wrong}`, wordIndex)
+  }
   if (isCommandWord(found.long)) {
     throw new WrongUsage(2, `invalid option \`${found.word}'`, wordIndex)
   }

@@ -38,6 +38,9 @@ export class WrongUsage extends Error {
   }
 }
 
+/** An option that popt cannot read. In `-R` it spoils its line only; anything else wrong ends the program. */
+export class UnreadableOption extends WrongUsage {}
+
 export class Draft {
   readonly options = new Set<OptionName>()
   protocol: ServiceProtocol = 'tcp'

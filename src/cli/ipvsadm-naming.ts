@@ -1,0 +1,28 @@
+/**
+ * How ipvsadm writes addresses and ports: as numbers, or as names where there are any.
+ */
+import type { ServiceProtocol } from '../director/model.ts'
+
+/** Names for what is listed; whatever has none is written as a number. */
+export interface Naming {
+  host(address: string): string | undefined
+  port(port: number, protocol: ServiceProtocol): string | undefined
+}
+
+/** `-n`. */
+export const NUMERIC: Naming = { host: () => undefined, port: () => undefined }
+
+/** Room for a name and its port, less the NUL. */
+const NAMED_MAX = 59
+
+/** `protocol` null: ports have no names, as with firewall marks. */
+export function formatEndpoint(
+  { address, port }: { readonly address: string; readonly port: number },
+  protocol: ServiceProtocol | null,
+  naming: Naming,
+): string {
+  const host = naming.host(address) ?? address
+  const service = (protocol === null ? undefined : naming.port(port, protocol)) ?? String(port)
+  const text = address.includes(':') ? `[${host}]:${service}` : `${host}:${service}`
+  return text.slice(0, NAMED_MAX)
+}

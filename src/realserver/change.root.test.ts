@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createSocket } from 'node:dgram'
 import { after, before, describe, it } from 'node:test'
 import { addVeth, enterOwnNetwork, ip, notRoot, until } from '../../tests/kernel/own-network.ts'
 import type { Link } from '../../tests/kernel/own-network.ts'
@@ -25,6 +26,13 @@ const ignore: Change = {
   after: '1',
 }
 
+const announce: Change = {
+  kind: 'setting',
+  name: 'net.ipv4.conf.slreal.arp_announce',
+  before: '0',
+  after: '2',
+}
+
 describe('a change', { skip: notRoot }, () => {
   let far: Link
   let netlink: NetlinkSocket
@@ -46,12 +54,7 @@ describe('a change', { skip: notRoot }, () => {
       const own = address.includes(':') ? '2001:db8:93::1' : '10.93.0.1'
       for (const target of [address, own]) ask(socket, bytesToMac(far.mac), target)
       await until('the own address is answered', () => {
-        for (let slot = socket.next(); slot >= 0; slot = socket.next()) {
-          const { memory, frameStart, frameLength } = socket
-          const bytes = new Uint8Array(memory.bytes.buffer, frameStart, frameLength)
-          answered.add(answeredIn(parseFrame(bytes)) ?? '')
-          socket.release(slot)
-        }
+        for (const frame of takeFrames(socket)) answered.add(answeredIn(frame) ?? '')
         return answered.has(own)
       })
     } finally {
@@ -72,6 +75,18 @@ describe('a change', { skip: notRoot }, () => {
     assert.equal(undoChange(address, netlink), true)
     assert.equal(await isAnswered(VIP), false)
     assert.doesNotMatch(ip('addr show'), new RegExp(VIP))
+  })
+
+  it('keeps questions of the VIP’s own from teaching others its station', async (context) => {
+    const socket = PacketSocket.open(far.index, { slots: 15 })
+    context.after(() => socket.close())
+    const address: Change = { kind: 'address', ip: VIP }
+    makeChange(address, netlink)
+    assert.equal(await askerOf(socket, '10.93.0.7'), VIP, 'without the setting, Linux tells')
+    makeChange(announce, netlink)
+    assert.equal(await askerOf(socket, '10.93.0.8'), '10.93.0.1')
+    undoChange(announce, netlink)
+    undoChange(address, netlink)
   })
 
   it('of an IPv6 VIP on lo needs no setting: it is not solicited with success', async () => {
@@ -109,6 +124,35 @@ describe('a change', { skip: notRoot }, () => {
     assert.equal(undoChange(gone, netlink), false)
   })
 })
+
+/** Has the VIP send something to `neighbour`; as whom is asked for its station? */
+async function askerOf(socket: PacketSocket, neighbour: string): Promise<string | undefined> {
+  const sender = createSocket('udp4').bind({ address: VIP })
+  sender.send('hello', 9, neighbour)
+  let asker: string | undefined
+  try {
+    await until('the neighbour is asked for', () => {
+      const asked = takeFrames(socket).find(({ arp }) => arp?.targetIp === neighbour)
+      asker = asked?.arp?.senderIp
+      return asked !== undefined
+    })
+  } finally {
+    sender.close()
+  }
+  return asker
+}
+
+/** What has come, of what can be read. */
+function takeFrames(socket: PacketSocket): Frame[] {
+  const frames: Frame[] = []
+  for (let slot = socket.next(); slot >= 0; slot = socket.next()) {
+    const { memory, frameStart, frameLength } = socket
+    const bytes = new Uint8Array(memory.bytes.buffer, frameStart, frameLength).slice()
+    frames.push(...[parseFrame(bytes)].filter((frame) => frame !== undefined))
+    socket.release(slot)
+  }
+  return frames
+}
 
 /** Sends an ARP request, or a neighbour solicitation, that only `target` may answer. */
 function ask(socket: PacketSocket, mac: string, target: string): void {
@@ -151,8 +195,8 @@ function solicitation(mac: string, target: string): Uint8Array {
 }
 
 /** Whose station a frame tells. */
-function answeredIn(frame: Frame | undefined): string | undefined {
-  if (frame?.arp?.operation === ArpOperation.reply) return frame.arp.senderIp
-  if (frame?.ndp?.type === Icmpv6Type.neighbourAdvertisement) return frame.ndp.target
+function answeredIn(frame: Frame): string | undefined {
+  if (frame.arp?.operation === ArpOperation.reply) return frame.arp.senderIp
+  if (frame.ndp?.type === Icmpv6Type.neighbourAdvertisement) return frame.ndp.target
   return undefined
 }

@@ -31,8 +31,11 @@ export function startGuardian(): () => Promise<void> {
   }
 }
 
-/** Arguments of Node that run the program. */
+/** Arguments of Node that run the program; of this process's own only those that load a loader. */
 function scriptArguments(name: string): string[] {
   const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
-  return [...process.execArgv, fileURLToPath(new URL(name + extension, import.meta.url))]
+  const loaders = process.execArgv.flatMap((argument, index, all) =>
+    ['--import', '--require'].includes(argument) ? [argument, all[index + 1] ?? ''] : [],
+  )
+  return [...loaders, fileURLToPath(new URL(name + extension, import.meta.url))]
 }

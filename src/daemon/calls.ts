@@ -4,7 +4,7 @@
  * A change is answered once the engine takes, and leaves, frames accordingly; calls made in one turn of the loop share
  * that step, so that a client which sends many at once is not slowed down by it.
  */
-import type { Calls, CallName } from '../control/protocol.ts'
+import type { CallTable } from '../control/call-table.ts'
 import { ControlError } from '../control/control-error.ts'
 import { TimeoutRow } from '../dataplane/timeout.ts'
 import { TcpState } from '../dataplane/tcp.ts'
@@ -13,13 +13,6 @@ import { serviceText } from '../director/check.ts'
 import { setTimeoutS, timeoutS } from '../director/init.ts'
 import { listConnections, listService } from '../director/listing.ts'
 import type { Refusal, ServiceKey, Timeouts } from '../director/model.ts'
-
-/** One function a call: parameters in, result out; a refusal is thrown. Long results come as they are made. */
-export type CallTable = {
-  [N in CallName]: (
-    parameters: Calls[N]['with'],
-  ) => Calls[N]['result'] | Promise<Calls[N]['result']> | Iterable<unknown>
-}
 
 const VERSION = '1.2.1'
 /** IPVS's default of 2^12 buckets, which ipvsadm prints; scripts look for it. */
@@ -91,7 +84,7 @@ export function directorCalls(surroundings: CallSurroundings) {
     },
     'connection.list': () => {
       use()
-      return [...listConnections()]
+      return listConnections()
     },
     'timeouts.get': () => {
       use()

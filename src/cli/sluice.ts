@@ -1,0 +1,42 @@
+/**
+ * `sluice`: the command, and the list of its subcommands. Each is a file of its own, loaded only when it is called.
+ *
+ * Exit status: 0 done; 1 the answer is no; 2 wrong usage; 77 something this machine lacks.
+ */
+import { Command, CommanderError } from 'commander'
+import { VERSION } from '../base/version.ts'
+import { Exit, sayFailure } from './sluice-exit.ts'
+
+type Describe = { describe(command: Command): void }
+
+const SUBCOMMANDS: Readonly<Record<string, { summary: string; load(): Promise<Describe> }>> = {
+  run: {
+    summary: 'be a director: the daemon, in the foreground',
+    load: () => import('./sluice-run.ts'),
+  },
+  status: {
+    summary: 'what the daemon does, in numbers',
+    load: () => import('./sluice-status.ts'),
+  },
+}
+
+async function main(args: readonly string[]): Promise<void> {
+  const program = new Command('sluice')
+    .description('The Linux Virtual Server: a layer-4 load balancer.')
+    .version(VERSION)
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'sluice: ')) })
+    .exitOverride()
+  const chosen = args.find((arg) => !arg.startsWith('-'))
+  for (const [name, { summary, load }] of Object.entries(SUBCOMMANDS)) {
+    const command = program.command(name).summary(summary).copyInheritedSettings(program)
+    if (name === chosen) (await load()).describe(command)
+  }
+  await program.parseAsync(args, { from: 'user' })
+}
+
+try {
+  await main(process.argv.slice(2))
+} catch (error) {
+  if (!(error instanceof CommanderError)) sayFailure(error)
+  else process.exitCode = error.exitCode === 0 ? Exit.done : Exit.usage
+}

@@ -1,0 +1,85 @@
+/**
+ * The parameters that each call takes. What passes here has the right shape; whether it can be done, the director says.
+ */
+import type { ServiceKey } from '../director/model.ts'
+import type { CallName, Calls } from './protocol.ts'
+import { address, boolean, integer, nullable, object, oneOf, text, type Shape } from './shape.ts'
+
+const U32 = 0xffffffff
+/** What the kernel's own `int` takes, of weights and thresholds. */
+const INT_MAX = 0x7fffffff
+/** 31 days, ipvsadm's own bound of all times. */
+const SECONDS_MAX = 31 * 24 * 3600
+
+const port = integer(0, 0xffff)
+const serverKey = object({ address, port })
+const addressedService = object({ protocol: oneOf('tcp', 'udp', 'sctp'), address, port })
+const markedService = object({ firewallMark: integer(0, U32), family: oneOf(4, 6) })
+
+const serviceKey: Shape<ServiceKey> = (value, path) => {
+  const isMarked = typeof value === 'object' && value !== null && 'firewallMark' in value
+  return isMarked ? markedService(value, path) : addressedService(value, path)
+}
+
+const serviceSettings = object({
+  scheduler: text,
+  schedulerFlags: integer(0, 7),
+  persistenceTimeoutS: integer(0, SECONDS_MAX),
+  netmask: integer(0, U32),
+  onePacket: boolean,
+  persistenceEngine: nullable(text),
+})
+
+const serverSettings = object({
+  forwarding: oneOf('masquerade', 'local', 'tunnel', 'direct', 'fullnat'),
+  weight: integer(0, INT_MAX),
+  upperThreshold: integer(0, U32),
+  lowerThreshold: integer(0, U32),
+  tunnel: object({
+    type: oneOf('ipip', 'gue', 'gre'),
+    port,
+    checksum: oneOf('none', 'checksum', 'remote-checksum'),
+  }),
+})
+
+const seconds = integer(0, SECONDS_MAX)
+const nothing = object({})
+const service = object({ service: serviceKey })
+const maybeService = object({}, { service: serviceKey })
+const serviceWithSettings = object({ service: serviceKey, settings: serviceSettings })
+const server = object({ service: serviceKey, server: serverKey })
+const serverWithSettings = object({
+  service: serviceKey,
+  server: serverKey,
+  settings: serverSettings,
+})
+const local = object({ service: serviceKey, address })
+
+const PARAMETERS: { readonly [N in CallName]: Shape<Calls[N]['with']> } = {
+  status: nothing,
+  'ipvs.version': nothing,
+  'service.list': maybeService,
+  'service.add': serviceWithSettings,
+  'service.edit': serviceWithSettings,
+  'service.delete': service,
+  'service.zero': maybeService,
+  'service.flush': nothing,
+  'server.add': serverWithSettings,
+  'server.edit': serverWithSettings,
+  'server.delete': server,
+  'local.add': local,
+  'local.delete': local,
+  'local.list': maybeService,
+  'connection.list': nothing,
+  'timeouts.get': nothing,
+  'timeouts.set': object({ tcp: seconds, tcpFin: seconds, udp: seconds }),
+  explain: object({ client: serverKey, virtual: serverKey, protocol: oneOf('tcp', 'udp') }),
+}
+
+/** The parameters as the call takes them. Throws ControlError EINVAL: `with.server.port: …`. */
+export function checkParameters<N extends CallName>(
+  name: N,
+  parameters: unknown,
+): Calls[N]['with'] {
+  return PARAMETERS[name](parameters ?? {}, 'with')
+}

@@ -1,0 +1,185 @@
+/**
+ * The director's process: engine, tables, network and control socket, wired together.
+ *
+ *   control socket ──► calls ──► Director ──► tables ◄── engine ◄── frames
+ *                                   │            ▲          ▲
+ *                                   └─ claims ───┼──────────┘
+ *   rtnetlink ──► NetworkFollower ──► Hops ──────┘
+ *
+ * All of it runs on one loop, so no change is ever half made when a frame comes.
+ */
+import { randomBytes } from 'node:crypto'
+import type { CallTable } from '../control/call-table.ts'
+import { ControlError } from '../control/control-error.ts'
+import { ControlServer } from '../control/server.ts'
+import { Director } from '../director/director.ts'
+import type { OwnAddress } from '../director/hop-source.ts'
+import { Hops } from '../director/hops.ts'
+import { initTables } from '../director/init.ts'
+import { V8Engine } from '../engine/v8-engine.ts'
+import { KernelError } from '../kernel/errno.ts'
+import type { Link } from '../kernel/link.ts'
+import { directorCalls } from './calls.ts'
+import { ClaimKeeper } from './claim-keeper.ts'
+import { Housekeeping } from './housekeeping.ts'
+import { chooseInterfaces } from './interface-choice.ts'
+import type { Log } from './log.ts'
+import { NetworkFollower } from './network-follower.ts'
+import { readStatus } from './status.ts'
+
+export interface DaemonOptions {
+  readonly socketPath: string
+  /** Interfaces to take frames from; none: all that take part in routing. */
+  readonly interfaces: readonly string[]
+  readonly connectionsMax?: number
+}
+
+/** How often unused next hops of removed servers are let go. */
+const KEEP_SERVERS_INTERVAL_MS = 10_000
+
+export class DirectorDaemon {
+  readonly calls: CallTable
+  readonly #options: DaemonOptions
+  readonly #log: Log
+  readonly #engine: V8Engine
+  readonly #director: Director
+  readonly #hops: Hops
+  readonly #claims: ClaimKeeper
+  readonly #network: NetworkFollower
+  readonly #housekeeping: Housekeeping
+  readonly #startedMs = performance.now()
+  #control: ControlServer | undefined
+  #keepServers: NodeJS.Timeout | undefined
+  /** Interfaces that could not be attached, by index: told once. */
+  readonly #refused = new Set<number>()
+
+  /** Opens what the kernel must grant; takes no frame yet. Throws KernelError. */
+  constructor(options: DaemonOptions, log: Log) {
+    this.#options = options
+    this.#log = log
+    this.#engine = V8Engine.open(
+      {},
+      { onUnresolved: (interfaceIndex, ip) => this.#network.resolve({ interfaceIndex, ip }) },
+    )
+    const { tables } = this.#engine
+    tables.use()
+    const { connectionsMax } = options
+    const hashSeed = randomBytes(4).readUInt32LE(0)
+    initTables(connectionsMax === undefined ? { hashSeed } : { hashSeed, connectionsMax })
+    this.#director = new Director()
+    this.#hops = new Hops()
+    this.#claims = new ClaimKeeper(this.#engine, this.#director.claims)
+    this.#network = new NetworkFollower(this.#hops, {
+      use: () => tables.use(),
+      onNetwork: (links, addresses) => this.#takeNetwork(links, addresses),
+      onResolved: (index, address) => this.#engine.releaseWaiting(index, address),
+      onProblem: (text) => log('warning', text),
+    })
+    this.#housekeeping = new Housekeeping(this.#director, this.#engine)
+    this.calls = this.#makeCalls()
+  }
+
+  #makeCalls(): CallTable {
+    const { tables } = this.#engine
+    return {
+      ...directorCalls({
+        director: this.#director,
+        use: () => tables.use(),
+        applied: () => this.#claims.applied(),
+        onServerAdded: (address) => this.#network.addServer(address),
+      }),
+      status: () => {
+        tables.use()
+        const uptimeS = (performance.now() - this.#startedMs) / 1000
+        return readStatus(this.#engine, this.#director, uptimeS)
+      },
+      explain: () => {
+        throw new ControlError('EOPNOTSUPP', 'explain against the live tables is not there yet')
+      },
+    }
+  }
+
+  /** Learns the network and takes frames; still nobody can ask it anything. Throws KernelError, ControlError. */
+  start(): void {
+    this.#network.start()
+    const attached = this.#engine.attached.map(({ name }) => name)
+    const missing = this.#options.interfaces.filter((name) => !attached.includes(name))
+    for (const name of missing) {
+      this.#log('warning', `interface ${name} is not there or not up: it joins when it is`)
+    }
+    if (attached.length === 0 && missing.length === 0) {
+      this.#log('warning', 'no interface with an address is up: none is attached yet')
+    }
+    this.#housekeeping.start()
+    this.#keepServers = setInterval(() => this.#forgetServers(), KEEP_SERVERS_INTERVAL_MS)
+  }
+
+  /** Answers on the control socket from here on. Rejects with ControlError if another daemon does. */
+  async listen(): Promise<void> {
+    this.#control = await ControlServer.listen(this.#options.socketPath, this.calls, {
+      onFault: (error) => this.#log('error', `a call failed: ${faultText(error)}`),
+    })
+  }
+
+  get attached(): string {
+    const names = this.#engine.attached.map(({ name, how }) => `${name} (${how})`)
+    return names.length === 0 ? 'no interface' : names.join(', ')
+  }
+
+  #takeNetwork(links: readonly Link[], addresses: readonly OwnAddress[]): void {
+    this.#claims.setOwnAddresses(addresses.map(({ ip }) => ip))
+    const reaching = addresses.filter(({ scope }) => scope === 'global')
+    const chosen = chooseInterfaces({
+      links,
+      withAddress: new Set(reaching.map(({ interfaceIndex }) => interfaceIndex)),
+      wanted: this.#options.interfaces,
+      except: this.#engine.hostDevice,
+    })
+    const next = new Map(chosen.map((one) => [one.index, one]))
+    for (const { index, name, mac } of this.#engine.attached) {
+      const now = next.get(index)
+      if (now !== undefined && now.name === name && now.mac === mac) continue
+      this.#engine.detach(index)
+      this.#hops.setAttached(index, false)
+      this.#log('info', `${name}: left to the host`)
+    }
+    for (const one of chosen) this.#attach(one)
+  }
+
+  #attach(one: { index: number; name: string; mac: string }): void {
+    if (this.#engine.attached.some(({ index }) => index === one.index)) return
+    try {
+      this.#engine.attach(one)
+    } catch (error) {
+      if (!(error instanceof KernelError)) throw error
+      if (!this.#refused.has(one.index)) this.#log('error', `${one.name}: ${error.message}`)
+      this.#refused.add(one.index)
+      return
+    }
+    this.#refused.delete(one.index)
+    this.#hops.setAttached(one.index, true)
+    this.#log('info', `${one.name}: attached`)
+  }
+
+  #forgetServers(): void {
+    this.#engine.tables.use()
+    const addresses = [...this.#director.services.values()].flatMap(({ servers }) =>
+      servers.map(({ key }) => key.address),
+    )
+    this.#hops.keepServers(new Set(addresses))
+  }
+
+  /** Gives everything back to the host. May be called at any time, twice too. */
+  async close(): Promise<void> {
+    clearInterval(this.#keepServers)
+    await this.#control?.close()
+    this.#housekeeping.stop()
+    this.#network.stop()
+    this.#engine.close()
+  }
+}
+
+function faultText(error: unknown): string {
+  if (error instanceof ControlError || error instanceof KernelError) return error.message
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+}

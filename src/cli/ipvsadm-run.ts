@@ -1,0 +1,179 @@
+/**
+ * What ipvsadm does: a command line in, calls to the director, texts and an exit status out.
+ *
+ * Statuses are ipvsadm's: 0; 1 for a listing that failed; 2 for wrong usage and where there is no daemon; 255 for a
+ * refused change and for what popt cannot read.
+ */
+import type { CallName } from '../control/protocol.ts'
+import { ControlError } from '../control/control-error.ts'
+import type { ConnectionListing, ServiceKey, ServiceListing } from '../director/model.ts'
+import { LIST_ALL, TRY_HELP, type Command } from './ipvsadm-command.ts'
+import { formatConnections, formatLocals } from './ipvsadm-connections.ts'
+import { WrongUsage } from './ipvsadm-draft.ts'
+import { explainRefusal } from './ipvsadm-errors.ts'
+import { formatServices, formatVersionLine } from './ipvsadm-listing.ts'
+import { NUMERIC, type Naming } from './ipvsadm-naming.ts'
+import { restoreRules } from './ipvsadm-restore.ts'
+import { formatRules } from './ipvsadm-save.ts'
+import { NoDaemon, understand, type Caller, type Surroundings } from './ipvsadm-surroundings.ts'
+import { USAGE_TEXT, VERSION_TEXT } from './ipvsadm-usage.ts'
+
+/** Ends with the exit status. `words` are without the program's name. */
+export async function runIpvsadm(
+  words: readonly string[],
+  surroundings: Surroundings,
+): Promise<number> {
+  try {
+    const command = words.length === 0 ? LIST_ALL : await understand(words, surroundings.names)
+    return await runCommand(command, surroundings)
+  } catch (error) {
+    if (error instanceof NoDaemon) {
+      surroundings.complain(`${error.message}\n`)
+      return 2
+    }
+    if (!(error instanceof WrongUsage)) throw error
+    surroundings.complain(`${error.message}\n`)
+    return error.status
+  }
+}
+
+/** `isRestoring`: the command is a line of `-R`, which cannot hold another `-R`. */
+async function runCommand(
+  command: Command,
+  surroundings: Surroundings,
+  isRestoring = false,
+): Promise<number> {
+  const { print } = surroundings
+  switch (command.kind) {
+    case 'help':
+      print(USAGE_TEXT)
+      return 0
+    case 'version':
+      print(VERSION_TEXT)
+      return 0
+    case 'restore':
+      if (isRestoring) throw new WrongUsage(255, TRY_HELP)
+      return restoreRules(surroundings, (each) => runCommand(each, surroundings, true))
+    case 'change':
+      return attempt(surroundings, command.call, 255, async (caller) => {
+        await caller.call(command.call, command.with)
+        return ''
+      })
+    case 'list':
+      return attempt(surroundings, 'service.list', 1, (caller) =>
+        list(command, caller, surroundings),
+      )
+    case 'connections':
+      return attempt(surroundings, 'connection.list', 1, async (caller) => {
+        const connections = await caller.call('connection.list', {})
+        const { numeric, persistentConnections } = command.format
+        const naming = await namingFor(numeric, surroundings, () => hostsOf(connections))
+        return formatConnections(connections, persistentConnections, naming)
+      })
+    case 'timeouts':
+      return attempt(surroundings, 'timeouts.get', 1, async (caller) => {
+        const { tcp, tcpFin, udp } = await caller.call('timeouts.get', {})
+        return `Timeout (tcp tcpfin udp): ${tcp} ${tcpFin} ${udp}\n`
+      })
+    case 'locals':
+      return attempt(surroundings, 'local.list', 1, async (caller) =>
+        formatLocals(await caller.call('local.list', optional(command.service))),
+      )
+    case 'save':
+      return attempt(surroundings, 'service.list', 1, (caller) =>
+        save(command.numeric, caller, surroundings),
+      )
+    case 'sync':
+      return runSync(command.action, surroundings)
+  }
+}
+
+/** Makes calls and prints what they give, or says why they were refused. */
+async function attempt(
+  { connect, print, complain }: Surroundings,
+  call: CallName,
+  statusIfRefused: number,
+  make: (caller: Caller) => Promise<string>,
+): Promise<number> {
+  const caller = await connect()
+  try {
+    print(await make(caller))
+    return 0
+  } catch (error) {
+    if (!(error instanceof ControlError)) throw error
+    complain(`${explainRefusal(call, error.errno, error.message)}\n`)
+    return statusIfRefused
+  }
+}
+
+async function list(
+  { service, format }: Extract<Command, { kind: 'list' }>,
+  caller: Caller,
+  surroundings: Surroundings,
+): Promise<string> {
+  const isAll = service === undefined
+  const [services, version] = await Promise.all([
+    caller.call('service.list', optional(service)),
+    isAll ? caller.call('ipvs.version', {}) : null,
+  ])
+  const naming = await namingFor(format.numeric, surroundings, () => hostsOfServices(services))
+  const first =
+    version === null ? '' : formatVersionLine(version.version, version.connectionTableSize)
+  return first + formatServices(services, format, naming)
+}
+
+async function save(
+  isNumeric: boolean,
+  caller: Caller,
+  surroundings: Surroundings,
+): Promise<string> {
+  const [services, locals] = await Promise.all([
+    caller.call('service.list', {}),
+    caller.call('local.list', {}),
+  ])
+  const localsOf = new Map(locals.map((each) => [JSON.stringify(each.service), each.locals]))
+  const naming = await namingFor(isNumeric, surroundings, () => hostsOfServices(services))
+  return formatRules(services, (key) => localsOf.get(JSON.stringify(key)) ?? [], naming)
+}
+
+/** TODO(#4): the synchronisation daemon. Until then there is none that could be listed or stopped. */
+async function runSync(
+  action: 'list' | 'start' | 'stop',
+  { connect, complain }: Surroundings,
+): Promise<number> {
+  await connect()
+  if (action === 'list') return 0
+  complain(
+    action === 'stop'
+      ? 'No daemon is running\n'
+      : 'Sluice does not synchronise connections yet; nothing was started\n',
+  )
+  return 255
+}
+
+function optional(service: ServiceKey | undefined): { service?: ServiceKey } {
+  return service === undefined ? {} : { service }
+}
+
+function namingFor(
+  isNumeric: boolean,
+  { names }: Surroundings,
+  hosts: () => Iterable<string>,
+): Naming | Promise<Naming> {
+  return isNumeric ? NUMERIC : names.namingOf(hosts())
+}
+
+function* hostsOfServices(services: readonly ServiceListing[]): Generator<string> {
+  for (const { key, servers } of services) {
+    if ('address' in key) yield key.address
+    for (const { address } of servers) yield address
+  }
+}
+
+function* hostsOf(connections: readonly ConnectionListing[]): Generator<string> {
+  for (const { client, virtual, server } of connections) {
+    yield client.address
+    yield virtual.address
+    yield server.address
+  }
+}

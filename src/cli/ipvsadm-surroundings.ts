@@ -1,0 +1,43 @@
+/**
+ * What ipvsadm needs around it: a director to call, names, the standard streams. The real ones are in ipvsadm.ts.
+ */
+import type { CallName, Calls } from '../control/protocol.ts'
+import { UnresolvedHost, type Names } from './ipvsadm-address.ts'
+import { parseCommand, type Command } from './ipvsadm-command.ts'
+import type { Naming } from './ipvsadm-naming.ts'
+
+/** The control socket, as far as ipvsadm needs it. */
+export interface Caller {
+  call<N extends CallName>(name: N, parameters: Calls[N]['with']): Promise<Calls[N]['result']>
+}
+
+/** There is no daemon to ask; `message` says why. */
+export class NoDaemon extends Error {}
+
+export interface Surroundings {
+  /** Throws NoDaemon. Asked for only when there is something to ask. */
+  connect(): Promise<Caller>
+  readonly names: Names & {
+    resolve(host: string): Promise<void>
+    namingOf(addresses: Iterable<string>): Promise<Naming>
+  }
+  /** Lines of the standard input. */
+  readonly input: AsyncIterable<string>
+  print(text: string): void
+  complain(text: string): void
+}
+
+/** Parses, looking up hosts until all are known. */
+export async function understand(
+  words: readonly string[],
+  names: Surroundings['names'],
+): Promise<Command> {
+  for (;;) {
+    try {
+      return parseCommand(words, names)
+    } catch (error) {
+      if (!(error instanceof UnresolvedHost)) throw error
+      await names.resolve(error.host)
+    }
+  }
+}

@@ -18,6 +18,7 @@ import { Protocol } from '../wire/ip-protocol.ts'
 import { Ipv4 } from '../wire/ipv4.ts'
 import { Ipv6 } from '../wire/ipv6.ts'
 import { FragmentKind, type Flow } from './flow.ts'
+import { isMapped } from './parse.ts'
 import { Reason } from './verdict.ts'
 import { addressDelta, countHop, Tuple } from './translate.ts'
 
@@ -82,6 +83,8 @@ function readQuotedIpv6(packet: Packet, flow: Flow): u32 {
   const ip = quotedIpv6At.at(packet, flow.transport + 8)
   if (ip === null) return Reason.truncated
   if (ip.versionClassFlow >>> 28 !== 6) return Reason.malformed
+  if (isMapped(ip.source0, ip.source1, ip.source2)) return Reason.malformed
+  if (isMapped(ip.destination0, ip.destination1, ip.destination2)) return Reason.malformed
   flow.protocol = ip.nextHeader
   flow.source0 = ip.destination0
   flow.source1 = ip.destination1

@@ -109,6 +109,9 @@ function parseIpv6(packet: Packet, flow: Flow): u32 {
   flow.destination1 = ip.destination1
   flow.destination2 = ip.destination2
   flow.destination3 = ip.destination3
+  // Inside they would be IPv4 addresses; on the wire they have no business (RFC 4038 4.2).
+  if (isMapped(ip.source0, ip.source1, ip.source2)) return Reason.malformed
+  if (isMapped(ip.destination0, ip.destination1, ip.destination2)) return Reason.malformed
   flow.length = 40 + ip.payloadLength
   flow.identification = 0
   flow.timeToLive = ip.hopLimit
@@ -116,6 +119,11 @@ function parseIpv6(packet: Packet, flow: Flow): u32 {
   flow.dontFragment = 1
   flow.network = ETHERNET_BYTES
   return walkExtensions(packet, flow, ip.nextHeader)
+}
+
+/** Do these words begin a v4-mapped IPv6 address, ::ffff:0:0/96? */
+export function isMapped(address0: u32, address1: u32, address2: u32): boolean {
+  return address0 === 0 && address1 === 0 && address2 === 0xffff
 }
 
 /** IPv6 extension headers (RFC 8200 section 4), as many as IPV6_EXTENSIONS_MAX, to the transport header. */

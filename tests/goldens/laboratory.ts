@@ -151,6 +151,12 @@ export class Laboratory {
     this.hops.ensureServerHop(server.address)
   }
 
+  /** Gives a service an address to send from, for FULLNAT. */
+  addLocal(key: ServiceKey, address: string): void {
+    const refusal = this.director.locals.add(this.director.find(key)!, address)
+    if (refusal !== null) throw new Error(refusal.message)
+  }
+
   /** A frame comes in; `this.packet` and `flow` tell more about it afterwards. */
   send(at: Side, frame: Uint8Array, arrival: Arrival = {}): Outcome {
     const memory = new Uint8Array(ROOM + frame.length + ROOM)

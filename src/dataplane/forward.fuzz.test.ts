@@ -1,0 +1,279 @@
+/**
+ * A million random and mutated frames through the packet path (FUZZ_FRAMES and FUZZ_SEED say otherwise).
+ *
+ * Two directors, set up alike, get each frame with opposite bytes all around it. They must do the same with it, and
+ * leave all of that as it was: so the frame decides, and only the frame. What they send must have right sums if what
+ * came in had. A failure names seed and frame, and writes it into a capture file.
+ */
+import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { DIRECTOR_MAC, INTERFACE, Laboratory } from '../../tests/goldens/laboratory.ts'
+import { isHeaderRight, isTransportRight, keptSum, layoutOf } from '../../tests/packets/sums.ts'
+import { FRAME_MAX, WildFrames } from '../../tests/packets/wild-frames.ts'
+import { Random } from '../base/random.ts'
+import type { ForwardingMethod, ServiceKey } from '../director/model.ts'
+import { setSeed } from '../subset/clock.ts'
+import { writePcap } from '../wire/pcap.ts'
+import { flow, forward } from './main.ts'
+import * as tables from './tables.ts'
+import { Reason, REASONS_MAX, Verdict, verdictOf } from './verdict.ts'
+
+const FRAMES = Number(process.env.FUZZ_FRAMES ?? 1_000_000)
+const SEED = Number(process.env.FUZZ_SEED ?? 20_250_101)
+
+const VIPS = ['10.0.0.100', '2001:db8:a::100'] as const
+/** Port by method; two more for tunnels to the other family, and for a service whose servers are not resolved. */
+const PORTS: readonly (readonly [number, ForwardingMethod])[] = [
+  [80, 'masquerade'],
+  [81, 'direct'],
+  [82, 'tunnel'],
+  [83, 'fullnat'],
+  [84, 'local'],
+]
+const CROSSED = 85
+const UNRESOLVED = 86
+const WITHOUT_LOCAL = 87
+const EMPTY = 88
+const FAR = 89
+
+function servers(vip: string, first = 1): string[] {
+  const prefix = vip.includes(':') ? '2001:db8:b::' : '192.168.10.'
+  return [first, first + 1, first + 2].map((n) => `${prefix}${10 + n}`)
+}
+
+/** Every method, both families, both protocols. */
+function makeLaboratory(): Laboratory {
+  const lab = new Laboratory({ connectionsMax: 250, icmpPerSecond: 4 })
+  for (const vip of VIPS) {
+    const other = VIPS.find((each) => each !== vip)!
+    for (const protocol of ['tcp', 'udp'] as const) {
+      const add = (port: number, forwarding: ForwardingMethod, addresses: readonly string[]) => {
+        const key: ServiceKey = { protocol, address: vip, port }
+        lab.addService(key, 'rr')
+        const serverPort = forwarding === 'masquerade' || forwarding === 'fullnat' ? 8080 : port
+        for (const address of addresses)
+          lab.addServer(key, { address, port: serverPort }, { forwarding })
+        return key
+      }
+      for (const [port, forwarding] of PORTS) {
+        const key = add(port, forwarding, servers(vip))
+        if (forwarding !== 'fullnat') continue
+        for (const local of servers(vip, 200)) lab.addLocal(key, local)
+      }
+      add(CROSSED, 'tunnel', servers(other))
+      add(UNRESOLVED, 'masquerade', servers(vip, 80))
+      add(WITHOUT_LOCAL, 'fullnat', servers(vip))
+      add(EMPTY, 'direct', [])
+      add(FAR, 'direct', [vip.includes(':') ? '2001:db8:c::5' : '203.0.113.5'])
+    }
+  }
+  return lab
+}
+
+/** Bytes around the frame in one copy are the complement of those in the other. */
+const MEMORY = FRAME_MAX + 512
+const surroundings = new Random(SEED).bytes(MEMORY)
+
+/** How the frame lies in memory, and how it came. */
+interface Arrival {
+  readonly start: number
+  readonly floor: number
+  readonly ceiling: number
+  readonly ingress: number
+  readonly hasPartialChecksum: boolean
+  readonly segmentSize: number
+  readonly chance: number
+}
+
+/** One of the two directors, and the memory it gets its frames in. */
+class Copy {
+  readonly lab = makeLaboratory()
+  readonly memory = Buffer.alloc(MEMORY)
+  readonly #view = new DataView(this.memory.buffer, this.memory.byteOffset, MEMORY)
+  readonly #around: Buffer
+  /** What it did with the frame: everything an engine looks at. */
+  result = ''
+
+  constructor(isComplement: boolean) {
+    this.#around = Buffer.from(surroundings.map((byte) => (isComplement ? byte ^ 0xff : byte)))
+  }
+
+  run({ bytes, length }: WildFrames, arrival: Arrival): number {
+    const { start, floor, ceiling } = arrival
+    this.memory.set(this.#around)
+    this.memory.set(bytes.subarray(0, length), start)
+    const { packet } = this.lab
+    packet.point(this.#view, start, length, floor, ceiling)
+    packet.ingress = arrival.ingress
+    packet.hasPartialChecksum = arrival.hasPartialChecksum
+    packet.segmentSize = arrival.segmentSize
+    this.lab.use()
+    setSeed(arrival.chance)
+    const reason = forward(packet)
+    const { egress, hop, mtu, outerBytes } = flow
+    this.result = `${reason}: ${egress} ${hop} ${mtu} ${outerBytes}, ${packet.start} ${packet.length}`
+    return reason
+  }
+
+  /** The frame as it is now. */
+  get frame(): Buffer {
+    const { start, length } = this.lab.packet
+    return this.memory.subarray(start, start + length)
+  }
+
+  /** Is everything but the frame, as it was and as it is, untouched? */
+  hasKept(start: number, length: number): boolean {
+    const from = Math.min(start, this.lab.packet.start)
+    const end = start + length
+    return (
+      this.memory.compare(this.#around, 0, from, 0, from) === 0 &&
+      this.memory.compare(this.#around, end, MEMORY, end, MEMORY) === 0
+    )
+  }
+}
+
+/** Throws a sentence if a frame that left is not as what came in lets it be. */
+function examineSent(input: Uint8Array, copy: Copy, reason: number, isPartial: boolean): void {
+  const { packet } = copy.lab
+  const output = copy.frame
+  const outermost = layoutOf(output)
+  assert.ok(flow.egress === INTERFACE.client || flow.egress === INTERFACE.server, 'leaves nowhere')
+  assert.ok(isHeaderRight(output, outermost), 'the IP header has a wrong checksum')
+  if (ANSWERS.has(reason)) {
+    assert.ok(isTransportRight(output, outermost), 'our ICMP error has a wrong checksum')
+    assert.equal(output.length, outermost.end, 'our ICMP error is not as long as it says')
+    assert.deepEqual([packet.hasPartialChecksum, packet.segmentSize], [false, 0], 'an offload')
+    return
+  }
+  const before = layoutOf(input)
+  const after = layoutOf(output, before.network + flow.outerBytes)
+  assert.ok(isHeaderRight(output, after), 'the inner IP header has a wrong checksum')
+  assert.equal(keptSum(output, after, isPartial), keptSum(input, before, isPartial), 'a wrong sum')
+  assert.equal(after.end - after.network, before.end - before.network, 'another length')
+  if (flow.outerBytes > 0) assert.equal(output.length, after.end, 'a tunnel packet with padding')
+}
+
+const ANSWERS: ReadonlySet<number> = new Set([
+  Reason.answeredUnreachable,
+  Reason.answeredTimeExceeded,
+  Reason.answeredTooBig,
+])
+
+/** The daemon's hand: time passes, servers come and go, switches are thrown. */
+function interfere(random: Random, copies: readonly Copy[]): void {
+  const key = { protocol: 'tcp', address: '10.0.0.100', port: random.pick(PORTS)[0] } as const
+  const [turn, seconds, switches] = [random.below(8), random.below(40) / 4, random.below(16)]
+  const mtu = random.pick([1500, 1500, 1400, 576, 9000])
+  const address = random.pick(servers(VIPS[0]))
+  for (const { lab } of copies) {
+    lab.use()
+    lab.sleep(seconds)
+    if (turn === 0) lab.setMtu('server', mtu)
+    if (turn === 1) tables.settings.row(0).switches = switches
+    if (turn !== 2) continue
+    const listed = lab.director.find(key)!.servers
+    const server = listed.find((each) => each.key.address === address)
+    if (server !== undefined && listed.length > 1) lab.director.deleteServer(key, server.key)
+    if (server === undefined)
+      lab.addServer(key, { ...listed[0]!.key, address }, listed[0]!.settings)
+  }
+}
+
+function drawArrival(random: Random, isReply: boolean): Arrival {
+  const start = 192 + random.below(32)
+  const isLarge = random.oneIn(16)
+  return {
+    start,
+    floor: start - random.pick([0, 20, 28, 40, 64, 64, 64, 64]),
+    ceiling: MEMORY - random.below(64),
+    ingress: INTERFACE[isReply ? 'server' : 'client'],
+    hasPartialChecksum: isLarge || random.oneIn(16),
+    segmentSize: isLarge ? random.pick([1, 500, 1448, 9000]) : 0,
+    chance: random.next32() | 1,
+  }
+}
+
+test(`${FRAMES} frames, seed ${SEED}`, () => {
+  const random = new Random(SEED)
+  const world = {
+    clients: [
+      '10.0.0.10',
+      '10.0.0.2',
+      '192.0.2.7',
+      '0.0.0.0',
+      '224.0.0.1',
+      '2001:db8:a::10',
+      '::',
+      'ff02::1',
+    ],
+    destinations: [...VIPS, ...VIPS, ...VIPS, '192.168.10.11', '10.0.0.1', '2001:db8:b::11'],
+    ports: [80, 81, 82, 83, 84, 85, 86, 87, 88, 89, 80, 83, 4000],
+    directorMac: DIRECTOR_MAC.client,
+  }
+  const wild = new WildFrames(random, world)
+  const copies = [new Copy(false), new Copy(true)] as const
+  const [one, other] = copies
+  const counted = new Array<number>(REASONS_MAX).fill(0)
+  for (let i = 0; i < FRAMES; i++) {
+    if (i % 256 === 0) interfere(random, copies)
+    wild.make()
+    const arrival = drawArrival(random, wild.isReply)
+    try {
+      const reason = one.run(wild, arrival)
+      other.run(wild, arrival)
+      counted[reason]!++
+      examine(wild, arrival, reason, one, other)
+      if (verdictOf(reason) === Verdict.send && !random.oneIn(3)) {
+        wild.note(Uint8Array.from(one.frame))
+      }
+    } catch (error) {
+      const file = join(tmpdir(), `sluice-fuzz-${SEED}-${i}.pcap`)
+      const bytes = wild.bytes.subarray(0, wild.length)
+      const frame = { seconds: 0, nanoseconds: 0, bytes, originalLength: wild.length }
+      writeFileSync(file, writePcap([frame]))
+      assert.fail(`seed ${SEED}, frame ${i} (${file}): ${(error as Error).stack}`)
+    }
+  }
+  for (const { lab } of copies) {
+    lab.use()
+    checkCounters(counted)
+    checkEnd(lab)
+  }
+})
+
+function examine(wild: WildFrames, arrival: Arrival, reason: number, one: Copy, other: Copy): void {
+  const { start, hasPartialChecksum } = arrival
+  const input = wild.bytes.subarray(0, wild.length)
+  const verdict = verdictOf(reason)
+  assert.equal(one.result, other.result, 'what lies around the frame decides')
+  assert.equal(one.frame.compare(other.frame), 0, 'what lies around the frame gets into it')
+  assert.ok(one.hasKept(start, wild.length), 'bytes outside the frame were written')
+  assert.ok(other.hasKept(start, wild.length), 'bytes outside the frame were written')
+  if (verdict === Verdict.pass) assert.equal(one.frame.compare(input), 0, 'a passed frame changed')
+  if (verdict === Verdict.send) examineSent(input, one, reason, hasPartialChecksum)
+}
+
+function checkCounters(counted: readonly number[]): void {
+  const counters = counted.map((_, reason) => tables.reasons.row(reason).packets)
+  assert.deepEqual(counters, counted, 'each frame is counted once, under its reason')
+  const unreached = Object.entries(Reason).filter(([, reason]) => counted[reason] === 0)
+  const names = unreached.map(([name]) => name)
+  assert.deepEqual(names, UNREACHED, 'the fuzzing reaches every reason but these')
+}
+
+const UNREACHED = ['localPortsExhausted', 'unsupported']
+
+/** When all connections have ended, nothing is left of them. */
+function checkEnd(lab: Laboratory): void {
+  lab.sleep(3600)
+  assert.equal(tables.settings.row(0).connections, 0, 'connections')
+  for (let row = 0; row < tables.servers.memory.capacity; row++) {
+    const { active, inactive } = tables.servers.row(row)
+    assert.deepEqual([row, active, inactive], [row, 0, 0], 'connections of a server')
+  }
+  for (let row = 0; row < 16; row++)
+    assert.equal(tables.locals.row(row).connections, 0, 'of a local')
+}

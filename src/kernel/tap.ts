@@ -38,8 +38,10 @@ const Request = {
   getMac: 0x8927,
   getIndex: 0x8933,
 } as const
-/** IFF_TAP, IFF_NO_PI, IFF_VNET_HDR, IFF_TUN_EXCL: whole frames, virtio headers, and nobody's device but ours. */
-const TAP_FLAGS = 0x0002 | 0x1000 | 0x4000 | 0x8000
+/** IFF_NO_PI, IFF_VNET_HDR, IFF_TUN_EXCL: nothing but virtio headers before frames, and nobody's device but ours. */
+const DEVICE_FLAGS = 0x1000 | 0x4000 | 0x8000
+/** IFF_TAP: whole frames. */
+const TAP_FLAGS = 0x0002
 /** IFF_… of interfaces. */
 const InterfaceFlag = { up: 0x1, noArp: 0x80, multicast: 0x1000 } as const
 
@@ -73,27 +75,8 @@ export class Tap {
    * a device has that name.
    */
   static open(name: string = TAP_NAME_DEFAULT): Tap {
-    const fd = open('/dev/net/tun', O_RDWR_NONBLOCK_CLOEXEC)
-    const asked = socket(AF_INET, SOCK_DGRAM_CLOEXEC, 0) // any socket will do for the requests
-    try {
-      const request = Buffer.alloc(IFREQ_SIZE)
-      request.write(name.slice(0, NAME_MAX), 'latin1')
-      request.writeUInt16LE(TAP_FLAGS, 16)
-      ioctl(fd, Request.create, request)
-      const device = request.toString('latin1', 0, request.indexOf(0))
-      silence(device)
-      setOwnAddress(asked, request)
-      raise(asked, request)
-      ioctl(asked, Request.getIndex, request)
-      const interfaceIndex = request.readInt32LE(16)
-      ioctl(asked, Request.getMac, request)
-      return new Tap(fd, device, interfaceIndex, Uint8Array.from(request.subarray(18, 24)))
-    } catch (error) {
-      close(fd)
-      throw error
-    } finally {
-      close(asked)
-    }
+    const device = openDevice(name, TAP_FLAGS)
+    return new Tap(device.fd, device.name, device.interfaceIndex, device.mac)
   }
 
   /**
@@ -117,6 +100,40 @@ export class Tap {
   /** The device is gone. */
   close(): void {
     close(this.#fd)
+  }
+}
+
+/** A device of the TUN driver, up and silent; closing the descriptor removes it. */
+export interface OpenedDevice {
+  readonly fd: number
+  readonly name: string
+  readonly interfaceIndex: number
+  /** Of a TUN device zeros. */
+  readonly mac: Uint8Array
+}
+
+/** Makes a device, IFF_TAP or IFF_TUN (tun.ts) as `kind` says. Throws as `Tap.open`. */
+export function openDevice(name: string, kind: number): OpenedDevice {
+  const fd = open('/dev/net/tun', O_RDWR_NONBLOCK_CLOEXEC)
+  const asked = socket(AF_INET, SOCK_DGRAM_CLOEXEC, 0) // any socket will do for the requests
+  try {
+    const request = Buffer.alloc(IFREQ_SIZE)
+    request.write(name.slice(0, NAME_MAX), 'latin1')
+    request.writeUInt16LE(kind | DEVICE_FLAGS, 16)
+    ioctl(fd, Request.create, request)
+    const device = request.toString('latin1', 0, request.indexOf(0))
+    silence(device)
+    setOwnAddress(asked, request)
+    raise(asked, request)
+    ioctl(asked, Request.getIndex, request)
+    const interfaceIndex = request.readInt32LE(16)
+    ioctl(asked, Request.getMac, request)
+    return { fd, name: device, interfaceIndex, mac: Uint8Array.from(request.subarray(18, 24)) }
+  } catch (error) {
+    close(fd)
+    throw error
+  } finally {
+    close(asked)
   }
 }
 

@@ -3,8 +3,10 @@
  */
 import { readFileSync } from 'node:fs'
 import { Option, type Command } from 'commander'
+import { ControlError } from '../control/control-error.ts'
 import { DEFAULT_SOCKET_PATH } from '../control/protocol.ts'
 import type { DirectorDaemon } from '../daemon/director-daemon.ts'
+import { parseRules, RulesError, type Rule } from './ipvsadm-rules.ts'
 import { Exit, Failure } from './sluice-exit.ts'
 
 interface RunOptions {
@@ -87,8 +89,35 @@ async function open(options: RunOptions, log: Log): Promise<DirectorDaemon> {
   }
 }
 
+/** All of the file, or the daemon does not start. In one go: the engine learns of all of it at once. */
 async function applyRules(daemon: DirectorDaemon, path: string): Promise<void> {
-  void daemon
-  void readFileSync(path, 'utf8')
-  await Promise.resolve()
+  const rules = readRules(path)
+  const outcomes = await Promise.allSettled(
+    // Each of these calls takes its own parameters: the pairs are right, TypeScript cannot see it.
+    rules.map((rule) => (daemon.calls[rule.call] as (parameters: unknown) => unknown)(rule.with)),
+  )
+  const refusals = outcomes.flatMap((outcome, i) => {
+    if (outcome.status === 'fulfilled') return []
+    if (!(outcome.reason instanceof ControlError)) throw outcome.reason
+    return [`${path}:${rules[i]!.line}: ${outcome.reason.message}`]
+  })
+  if (refusals.length > 0) throw new Failure(Exit.no, refusals.join('\n'))
+}
+
+function readRules(path: string): Rule[] {
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch (error) {
+    throw new Failure(Exit.usage, `cannot read the rules: ${(error as Error).message}`)
+  }
+  try {
+    return parseRules(text)
+  } catch (error) {
+    if (!(error instanceof RulesError)) throw error
+    const lines = error.problems.map(
+      ({ line, column, message }) => `${path}:${line}:${column}: ${message}`,
+    )
+    throw new Failure(Exit.usage, lines.join('\n'))
+  }
 }

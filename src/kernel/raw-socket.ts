@@ -1,0 +1,164 @@
+/**
+ * IP packets of one protocol that are addressed to this host: a raw socket, read in batches.
+ *
+ * The kernel has done with them what it does with all it receives: firewall, reassembly, checks of the header. What is
+ * behind the header is as it came in, except that the kernel may have put TCP segments together on the way (GRO): then
+ * a packet is larger than any that was sent, and the transport checksum in it is partial. That the socket is
+ * there keeps the kernel from answering "protocol unreachable".
+ *
+ *   slot i of the memory:  room for what is put before the payload, 64 bytes | a packet of at most 64 KiB
+ *
+ *                          IPv4: | header | payload |        IPv6: | payload |, the header's traffic class beside it
+ *
+ * Invariant: what `receive` left in the slots is there until the next `receive`.
+ * Follows raw(7), ipv6(7), recvmmsg(2).
+ */
+import { Errno, KernelError } from './errno.ts'
+import { addressOf, close, getsockopt, recvmmsg, setsockoptInt, socket } from './ffi.ts'
+import type { FrameMemory } from './send-queue.ts'
+
+const AF_INET = 2
+const AF_INET6 = 10
+const SOCK_RAW_NONBLOCK_CLOEXEC = 0x80803
+const SOL_SOCKET = 1
+const SO_RCVBUFFORCE = 33
+const SO_MEMINFO = 55
+/** SK_MEMINFO_DROPS, and how many numbers there are. */
+const DROPS = 8
+const MEMORY_NUMBERS = 9
+const IPPROTO_IPV6 = 41
+const IPV6_RECVTCLASS = 66
+const IPV6_TCLASS = 67
+const MSG_TRUNC = 0x20
+
+/** Packets in one call. */
+export const RECEIVE_MAX = 64
+/** Bytes before a slot's packet that may be written. */
+export const RAW_HEADROOM = 64
+const PACKET_MAX = 65_536
+/** No multiple of the page's size, or the heads of all slots would share a few lines of the processor's cache. */
+const SLOT_SIZE = RAW_HEADROOM + PACKET_MAX + 704
+/** Some thousand small packets, or a hundred large ones, while this process is busy. */
+const RECEIVE_BUFFER = 16 << 20
+
+/** struct mmsghdr; behind them all the iovecs, then the control messages: one struct cmsghdr with an int. */
+const Message = {
+  size: 64,
+  iovec: 16,
+  iovecs: 24,
+  control: 32,
+  controlLength: 40,
+  flags: 48,
+  length: 56,
+} as const
+const IOVEC_SIZE = 16
+const CONTROL_SIZE = 24
+const IOVECS = RECEIVE_MAX * Message.size
+const CONTROLS = IOVECS + RECEIVE_MAX * IOVEC_SIZE
+
+export class RawSocket {
+  readonly fd: number
+  readonly family: 4 | 6
+  /** What the payloads lie in. */
+  readonly memory: FrameMemory
+  /** Packets too large for a slot: none that the kernel could make; they are left out. */
+  truncated = 0
+
+  // The packet that `look` looked at last.
+  payloadStart = 0
+  payloadLength = 0
+  /** The IP header's: DSCP and ECN. */
+  trafficClass = 0
+
+  readonly #messages = new DataView(new ArrayBuffer(CONTROLS + RECEIVE_MAX * CONTROL_SIZE))
+  readonly #messagesAt: number
+
+  private constructor(fd: number, family: 4 | 6) {
+    this.fd = fd
+    this.family = family
+    const slots = new Uint8Array(RECEIVE_MAX * SLOT_SIZE)
+    this.memory = { bytes: new DataView(slots.buffer), address: addressOf(slots) }
+    this.#messagesAt = addressOf(new Uint8Array(this.#messages.buffer))
+    for (let i = 0; i < RECEIVE_MAX; i++) this.#layOut(i)
+  }
+
+  /**
+   * For packets of this protocol in IPv4 or IPv6, in this thread's network namespace. Throws KernelError: EPERM
+   * without CAP_NET_RAW, EAFNOSUPPORT without IPv6.
+   */
+  static open(family: 4 | 6, protocol: number): RawSocket {
+    const fd = socket(family === 4 ? AF_INET : AF_INET6, SOCK_RAW_NONBLOCK_CLOEXEC, protocol)
+    try {
+      setsockoptInt(fd, SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
+      if (family === 6) setsockoptInt(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1)
+      return new RawSocket(fd, family)
+    } catch (error) {
+      close(fd)
+      throw error
+    }
+  }
+
+  /** How many packets lie in the slots now: 0 if there are none, RECEIVE_MAX if there may be more. Throws KernelError. */
+  receive(): number {
+    for (let i = 0; i < RECEIVE_MAX; i++) {
+      const length = this.family === 4 ? 0 : CONTROL_SIZE
+      this.#messages.setUint32(i * Message.size + Message.controlLength, length, true)
+    }
+    const count = recvmmsg(this.fd, this.#messagesAt, RECEIVE_MAX, 0)
+    if (count >= 0) return count
+    if (count === -Errno.EAGAIN || count === -Errno.EINTR) return 0
+    throw new KernelError('recvmmsg', -count)
+  }
+
+  /** Has the fields tell of packet `i`; false if it is none to be used. */
+  look(i: number): boolean {
+    const message = i * Message.size
+    const packet = i * SLOT_SIZE + RAW_HEADROOM
+    const length = this.#messages.getUint32(message + Message.length, true)
+    if ((this.#messages.getUint32(message + Message.flags, true) & MSG_TRUNC) !== 0) {
+      this.truncated++
+      return false
+    }
+    const { bytes } = this.memory
+    const header = this.family === 4 ? (bytes.getUint8(packet) & 0x0f) * 4 : 0
+    this.payloadStart = packet + header
+    this.payloadLength = length - header
+    this.trafficClass = this.family === 4 ? bytes.getUint8(packet + 1) : this.#toldClass(i)
+    return true
+  }
+
+  /** Packets that the kernel dropped because nobody took them from the socket in time. */
+  get dropped(): number {
+    const numbers = new Uint32Array(MEMORY_NUMBERS)
+    getsockopt(this.fd, SOL_SOCKET, SO_MEMINFO, new Uint8Array(numbers.buffer))
+    return numbers[DROPS]!
+  }
+
+  close(): void {
+    close(this.fd)
+  }
+
+  /** struct cmsghdr: 0 length u64 | 8 level i32 | 12 type i32 | 16 the traffic class, i32. */
+  #toldClass(i: number): number {
+    const at = CONTROLS + i * CONTROL_SIZE
+    const isTold =
+      this.#messages.getUint32(i * Message.size + Message.controlLength, true) > 0 &&
+      this.#messages.getUint32(at + 8, true) === IPPROTO_IPV6 &&
+      this.#messages.getUint32(at + 12, true) === IPV6_TCLASS
+    return isTold ? this.#messages.getUint8(at + 16) : 0
+  }
+
+  #layOut(i: number): void {
+    const messages = this.#messages
+    const message = i * Message.size
+    const iovec = IOVECS + i * IOVEC_SIZE
+    const control = CONTROLS + i * CONTROL_SIZE
+    const setAddress = (at: number, address: number) =>
+      messages.setBigUint64(at, BigInt(address), true)
+    setAddress(message + Message.iovec, this.#messagesAt + iovec)
+    messages.setUint32(message + Message.iovecs, 1, true)
+    setAddress(message + Message.control, this.#messagesAt + control)
+    setAddress(iovec, this.memory.address + i * SLOT_SIZE + RAW_HEADROOM)
+    messages.setUint32(iovec + 8, PACKET_MAX, true)
+  }
+}

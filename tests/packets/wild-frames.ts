@@ -25,6 +25,7 @@ export interface World {
 const SERVER_SIDE = 0x0b
 const CORPUS = 2000
 const RECENT = 256
+const NOISE = 1 << 16
 /** Bytes, the longest frame there is. */
 export const FRAME_MAX = 2400
 
@@ -36,10 +37,12 @@ export class WildFrames {
   isReply = false
   readonly #random: Random
   readonly #corpus: Uint8Array[]
+  readonly #noise: Uint8Array
   readonly #recent: Uint8Array[] = []
 
   constructor(random: Random, world: World) {
     this.#random = random
+    this.#noise = random.bytes(NOISE)
     this.#corpus = [...goldenFrames(), ...recordedFrames()].map(({ bytes }) => bytes)
     while (this.#corpus.length < CORPUS) this.#corpus.push(makeFrame(random, world))
   }
@@ -83,7 +86,7 @@ export class WildFrames {
         break
       case 4:
         this.length = Math.min(FRAME_MAX, length + random.below(64))
-        for (let i = length; i < this.length; i++) bytes[i] = random.next32()
+        this.#scribble(length, this.length)
         break
       case 5: // TCP flags, more often than not
         bytes[(bytes[12] === 0x08 ? 34 : 54) + 13] = random.below(64)
@@ -95,9 +98,13 @@ export class WildFrames {
         bytes[bytes[12] === 0x08 ? 23 : 20] = random.pick(PROTOCOLS)
         break
       default:
-        if (random.oneIn(4)) bytes.set(random.bytes(length), 0)
-        else bytes.set(random.bytes(length - Math.min(length, 34)), Math.min(length, 34))
+        this.#scribble(random.oneIn(4) ? 0 : Math.min(length, 34), length)
     }
+  }
+
+  #scribble(from: number, end: number): void {
+    const at = this.#random.below(NOISE - FRAME_MAX)
+    this.bytes.set(this.#noise.subarray(at, at + end - from), from)
   }
 }
 

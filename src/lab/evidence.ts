@@ -4,8 +4,8 @@
 import type { Mode } from './modes.ts'
 import type { RequestResult } from './request-result.ts'
 
-/** In this order: three servers; one of them drained; a fourth added. */
-export const PHASES = ['steady', 'drained', 'added'] as const
+/** In this order: three servers; one is being drained; is; a fourth is being added; is. */
+export const PHASES = ['steady', 'draining', 'drained', 'adding', 'added'] as const
 export type Phase = (typeof PHASES)[number]
 
 /** Bytes that passed a host's interfaces. */

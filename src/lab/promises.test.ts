@@ -10,9 +10,15 @@ const PAGE = 10_000
 /** Who is chosen for new connections, by phase: server2 is drained, server4 added. */
 const CHOSEN = {
   steady: ['server1', 'server2', 'server3'],
+  draining: ['server1', 'server3'],
   drained: ['server1', 'server3'],
+  adding: ['server1', 'server3'],
   added: ['server1', 'server3', 'server4'],
 }
+
+const TCP = 30 * PHASES.length + 3
+const UDP = 6 * PHASES.length
+const REQUESTS = PHASES.length * (30 + 2 * 6 + 3)
 
 /** What a run in which all goes well leaves: 30 new connections and 6 UDP flows a phase, 3 connections kept. */
 function allWell(name: ModeName): Evidence {
@@ -39,7 +45,7 @@ function allWell(name: ModeName): Evidence {
   return {
     mode,
     results,
-    counted: { tcp: 93, udp: 18 },
+    counted: { tcp: TCP, udp: UDP },
     client,
     director: { received: client.sent + crossing, sent: client.sent },
     stoppedCleanly: true,
@@ -63,11 +69,11 @@ describe('the promises', () => {
       assert.deepEqual(broken(evidence), [])
       const summary = summarise(evidence, judge(evidence))
       assert.equal(summary.ok, true)
-      assert.equal(summary.requests, 135)
+      assert.equal(summary.requests, REQUESTS)
       assert.equal(summary.clientAddressKept, name !== 'fullnat')
       assert.equal(
         Object.values(summary.servers).reduce((a, b) => a + b),
-        135,
+        REQUESTS,
       )
     })
   }
@@ -76,7 +82,7 @@ describe('the promises', () => {
     [
       'a request fails',
       (result, index) => (index === 10 ? { ...result, error: 'ECONNRESET' } : result),
-      /every request was answered: 135 requests, 1 failed \(new: ECONNRESET\)/,
+      /every request was answered: 225 requests, 1 failed \(new: ECONNRESET\)/,
     ],
     [
       'one server gets everything',
@@ -97,7 +103,7 @@ describe('the promises', () => {
         result.kind === 'udp' && result.openedIn === 'drained'
           ? { ...result, server: 'server2' }
           : result,
-      /6 of 72 went to server2/,
+      /6 of 108 went to server2/,
     ],
     [
       'the drained server lost its connections',
@@ -136,7 +142,7 @@ describe('the promises', () => {
 
   it('are broken where the director counts otherwise, or does not end', () => {
     const evidence = allWell('tun')
-    assert.match(broken({ ...evidence, counted: { tcp: 92, udp: 18 } }).join(), /92 TCP .* of 93/)
+    assert.match(broken({ ...evidence, counted: { tcp: 9, udp: UDP } }).join(), /9 TCP .* of 153/)
     assert.match(broken({ ...evidence, stoppedCleanly: false }).join(), /ends in order/)
   })
 
@@ -161,7 +167,7 @@ describe('the report', () => {
         lines.join('\n'),
       )
     has(/│ 10\.2\.0\.201 → 10\.3\.0\.11 /)
-    has(/^ {4}server2 10\.3\.0\.12, drained +10 +3 +4 {2}10\.2\.0\.201$/)
+    has(/^ {4}server2 10\.3\.0\.12, drained +10 +5 +4 {2}10\.2\.0\.201$/)
     has(/^PASS {2}servers see addresses the director lends: 10\.2\.0\.201$/)
   })
 })

@@ -3,7 +3,8 @@
  */
 import { mkdirSync, readFileSync } from 'node:fs'
 import { buildMode } from './build-mode.ts'
-import { callAsHost, Director, type EngineChoice } from './director.ts'
+import { startCommand } from './commands.ts'
+import { Director, type EngineChoice } from './director.ts'
 import type { Evidence, Phase, Volume } from './evidence.ts'
 import type { Host } from './host.ts'
 import type { Lan } from './lan.ts'
@@ -59,7 +60,8 @@ export async function runMode(lan: Lan, mode: Mode, options: ModeOptions): Promi
 async function startServer(host: Host, mode: Mode, plan: HostPlan, folder: string): Promise<void> {
   const { directReply, vip } = mode
   if (directReply !== undefined) {
-    await callAsHost(host, 'sluice', ['realserver', '--vip', vip, '--mode', directReply])
+    const args = ['realserver', '--vip', vip, '--mode', directReply]
+    await startCommand(host, 'sluice', args, `${folder}/${plan.name}.log`)
   }
   await startRealServer(host, folder, directReply === undefined ? addressOf(plan) : vip)
 }
@@ -96,8 +98,10 @@ async function runTraffic(
     }
   }
   await run('steady', `traffic to ${mode.vip}, to three real servers`)
+  traffic.enter('draining')
   await change('-e', drained, '-w 0')
   await run('drained', `${drained.name} is drained (weight 0), while traffic flows`)
+  traffic.enter('adding')
   await change('-a', added, '-w 1')
   await run('added', `${added.name} is added, while traffic flows`)
   await traffic.stop()

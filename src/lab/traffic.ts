@@ -8,6 +8,7 @@ import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
+import type { Phase } from './evidence.ts'
 import type { Host } from './host.ts'
 import { ECHO_PORT, HTTP_PORT } from './modes.ts'
 import type { RequestKind, RequestResult } from './request-result.ts'
@@ -41,10 +42,15 @@ export class Traffic {
     return new Traffic(startScript(client, 'load', args, { log, isTalkedTo: true }), log)
   }
 
-  /** Begins a phase; resolves when enough happened in it. Throws if the client ends, or gets nowhere. */
-  async run(phase: string): Promise<void> {
-    const missing = { ...REQUESTS_PER_PHASE }
+  /** Begins a phase. */
+  enter(phase: Phase): void {
     this.#child.stdin!.write(`${phase}\n`)
+  }
+
+  /** Begins a phase; resolves when enough happened in it. Throws if the client ends, or gets nowhere. */
+  async run(phase: Phase): Promise<void> {
+    const missing = { ...REQUESTS_PER_PHASE }
+    this.enter(phase)
     const enough = new Promise<void>((resolve) => {
       this.#onResult = ({ kind }) => {
         missing[kind]--

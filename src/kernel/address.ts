@@ -55,6 +55,11 @@ export interface NewAddress {
   readonly noPrefixRoute?: boolean
 }
 
+/** What tells an address of an interface from the others; a point-to-point address's peer is part of it. */
+export type WhichAddress = Pick<InterfaceAddress, 'interfaceIndex' | 'ip' | 'bits'> & {
+  readonly peer?: string | undefined
+}
+
 /** RT_SCOPE_… */
 export const Scope = { global: 0, site: 200, link: 253, host: 254, nowhere: 255 } as const
 
@@ -118,10 +123,7 @@ export function addAddress(socket: NetlinkSocket, address: NewAddress): void {
 }
 
 /** Throws KernelError: EADDRNOTAVAIL where the interface has no such address, ENODEV, EPERM. */
-export function deleteAddress(
-  socket: NetlinkSocket,
-  address: Pick<InterfaceAddress, 'interfaceIndex' | 'ip' | 'bits'>,
-): void {
+export function deleteAddress(socket: NetlinkSocket, address: WhichAddress): void {
   socket.request({
     what: `delete address ${address.ip}/${address.bits}`,
     type: RtnetlinkType.address.delete,
@@ -138,17 +140,14 @@ export function followAddresses(
   return followEntries(groups, RtnetlinkType.address, parseAddress, follower, options)
 }
 
-function writeAddress(
-  address: Pick<InterfaceAddress, 'interfaceIndex' | 'ip' | 'bits'>,
-  scope: number,
-): BodyWriter {
+function writeAddress(address: WhichAddress, scope: number): BodyWriter {
   const structure = new Uint8Array(STRUCTURE_SIZE)
   const view = viewOf(structure)
   view.setUint8(0, familyNumber(address.ip))
   view.setUint8(1, address.bits)
   view.setUint8(3, scope)
   view.setUint32(4, address.interfaceIndex, true)
-  const bytes = ipToBytes(address.ip)
-  const body = new BodyWriter(structure)
-  return body.bytes(AddressAttribute.local, bytes).bytes(AddressAttribute.address, bytes)
+  return new BodyWriter(structure)
+    .bytes(AddressAttribute.local, ipToBytes(address.ip))
+    .bytes(AddressAttribute.address, ipToBytes(address.peer ?? address.ip))
 }

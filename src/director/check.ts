@@ -45,8 +45,9 @@ export function checkServiceKey(key: ServiceKey): Refusal | undefined {
     if (key.firewallMark === 0) return refuse('EINVAL', 'firewall mark 0 marks nothing')
     return undefined
   }
-  if (!isUnicast(key.address)) {
-    return refuse('EINVAL', `${key.address} is no unicast address; a service needs one`)
+  // Differs from IPVS: it takes multicast addresses, and then has nothing to forward.
+  if (isMulticast(key.address)) {
+    return refuse('EINVAL', `${key.address} is a multicast address; a service needs another`)
   }
   return undefined
 }
@@ -85,6 +86,12 @@ export function checkServer(
   if (!isUnicast(server.address)) {
     return refuse('EINVAL', `${server.address} is no unicast address; a real server needs one`)
   }
+  if (isLinkLocal(server.address)) {
+    return refuse(
+      'EINVAL',
+      `${server.address} is a link-local address; a real server needs another`,
+    )
+  }
   if (settings.weight < 0 || settings.weight > WEIGHT_MAX) {
     return refuse('ERANGE', `a weight lies between 0 and ${WEIGHT_MAX}`)
   }
@@ -115,6 +122,16 @@ export function checkLocal(service: ServiceKey, address: string): Refusal | unde
   }
   if (!isUnicast(address)) return refuse('EINVAL', `${address} is no unicast address`)
   return undefined
+}
+
+/** fe80::/10: which link it is on cannot be said. */
+function isLinkLocal(address: string): boolean {
+  return ipToWords(address)[0] >>> 22 === 0xfe80 >>> 6
+}
+
+function isMulticast(address: string): boolean {
+  const [first, , , last] = ipToWords(address)
+  return familyOf(address) === 6 ? first >>> 24 === 0xff : last >>> 28 === 14
 }
 
 function isUnicast(address: string): boolean {

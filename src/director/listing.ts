@@ -70,7 +70,8 @@ export function* listConnections(): Generator<ConnectionListing> {
   }
 }
 
-function listConnection(line: tables.Connection): ConnectionListing {
+/** What a line of the connection table in use says. */
+export function listConnection(line: tables.Connection): ConnectionListing {
   const server = tables.servers.row(line.server)
   return {
     protocol: PROTOCOL_TEXT[line.protocol] ?? 'ip',

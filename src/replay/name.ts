@@ -37,14 +37,14 @@ export function keyOf(service: Service): ServiceKey {
   return { protocol: PROTOCOLS[protocol]!, address: addressOf(service), port }
 }
 
-/**
- * '10.0.1.11:8080' for a row of `servers`; null for NONE. A server with port 0 takes the port that the connection's
- * client asked for.
- */
-export function nameServer(row: number, connection: number): string | null {
+/** '10.0.1.11:8080' for a row of `servers`; null for NONE. A server with port 0 takes every virtual port as it comes. */
+export function nameServer(row: number, virtualPort: number): string | null {
   if (row === NONE) return null
   const server = servers.row(row)
-  const own = server.port
-  const port = own === 0 && connection !== NONE ? connections.row(connection).virtualPort : own
-  return serverText({ address: addressOf(server), port })
+  return serverText({ address: addressOf(server), port: server.port || virtualPort })
+}
+
+/** Which port the client of a connection asked for; 0 for NONE. */
+export function virtualPortOf(connection: number): number {
+  return connection === NONE ? 0 : connections.row(connection).virtualPort
 }

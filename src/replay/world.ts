@@ -27,7 +27,7 @@ import { Protocol } from '../wire/ip-protocol.ts'
 import { parseIpPacket } from '../wire/ipip.ts'
 import { parseTcp } from '../wire/tcp.ts'
 import { neighboursOf, networkOf, type Lan } from './lan.ts'
-import { nameServer, nameService } from './name.ts'
+import { nameServer, nameService, virtualPortOf } from './name.ts'
 import { obeyRules, type RefusedRule, type Rule } from './rule.ts'
 
 /** Any will do, and the same always. */
@@ -141,7 +141,7 @@ export class World {
       verdict: verdictName(verdict),
       reason: reasonName(reason),
       service: nameService(flow.service),
-      server: nameServer(flow.server, flow.connection),
+      server: nameServer(flow.server, virtualPortOf(flow.connection)),
       isOpening: flow.opened === 1,
       sent: isSent ? { interfaceName: this.#nameOf(egress), bytes, grown } : null,
       waitsFor: verdict === Verdict.hold ? nextAddress() : null,

@@ -16,6 +16,7 @@ import { FRAME_MAX, WildFrames } from '../../tests/packets/wild-frames.ts'
 import { Random } from '../base/random.ts'
 import type { ForwardingMethod, ServiceKey } from '../director/model.ts'
 import { setSeed } from '../subset/clock.ts'
+import { Packet } from '../subset/packet.ts'
 import { writePcap } from '../wire/pcap.ts'
 import { flow, forward } from './main.ts'
 import * as tables from './tables.ts'
@@ -91,6 +92,7 @@ interface Arrival {
 /** One of the two directors, and the memory it gets its frames in. */
 class Copy {
   readonly lab = makeLaboratory()
+  readonly packet = new Packet()
   readonly memory = Buffer.alloc(MEMORY)
   readonly #view = new DataView(this.memory.buffer, this.memory.byteOffset, MEMORY)
   readonly #around: Buffer
@@ -105,7 +107,7 @@ class Copy {
     const { start, floor, ceiling } = arrival
     this.memory.set(this.#around)
     this.memory.set(bytes.subarray(0, length), start)
-    const { packet } = this.lab
+    const { packet } = this
     packet.point(this.#view, start, length, floor, ceiling)
     packet.ingress = arrival.ingress
     packet.hasPartialChecksum = arrival.hasPartialChecksum
@@ -120,13 +122,13 @@ class Copy {
 
   /** The frame as it is now. */
   get frame(): Buffer {
-    const { start, length } = this.lab.packet
+    const { start, length } = this.packet
     return this.memory.subarray(start, start + length)
   }
 
   /** Is everything but the frame, as it was and as it is, untouched? */
   hasKept(start: number, length: number): boolean {
-    const from = Math.min(start, this.lab.packet.start)
+    const from = Math.min(start, this.packet.start)
     const end = start + length
     return (
       this.memory.compare(this.#around, 0, from, 0, from) === 0 &&
@@ -137,7 +139,7 @@ class Copy {
 
 /** Throws a sentence if a frame that left is not as what came in lets it be. */
 function examineSent(input: Uint8Array, copy: Copy, reason: number, isPartial: boolean): void {
-  const { packet } = copy.lab
+  const { packet } = copy
   const output = copy.frame
   const outermost = layoutOf(output)
   assert.ok(flow.egress === INTERFACE.client || flow.egress === INTERFACE.server, 'leaves nowhere')

@@ -48,7 +48,7 @@ export const FRAGMENT_PROBES_MAX = 8
 /** Seconds a fragmented datagram is remembered: Linux's ipfrag_time. */
 export const FRAGMENT_TIMEOUT_S = 30
 
-/** IPv6 extension headers walked before a frame is left to the kernel. */
+/** Headers behind IPv6 that are walked, the transport header among them, before a frame is left to the kernel. */
 export const IPV6_EXTENSIONS_MAX = 8
 /** TCP options looked at in a SYN. */
 export const TCP_OPTIONS_MAX = 20

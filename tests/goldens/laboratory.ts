@@ -22,8 +22,8 @@ import type { Route } from '../../src/director/routes.ts'
 import { Sweep } from '../../src/director/sweep.ts'
 import { fragmentFrame } from '../../src/engine/segment.ts'
 import { setNow, setSeed, TICKS_PER_SECOND } from '../../src/subset/clock.ts'
-import { Packet } from '../../src/subset/packet.ts'
 import { allocateTables, type TableSet } from '../../src/subset/table.ts'
+import { frameOf, packetOf } from '../packets/packet-of.ts'
 
 export type Side = 'client' | 'server'
 
@@ -35,8 +35,6 @@ export const DIRECTOR_MAC: Readonly<Record<Side, string>> = {
 }
 /** Real servers that have a MAC address. */
 export const SERVERS = 9
-/** Bytes that a frame may grow at either end. */
-export const ROOM = 64
 
 /** Rows by table name: enough for tests, and quickly made. */
 const CAPACITIES = {
@@ -80,7 +78,6 @@ export class Laboratory {
   readonly tables: TableSet
   readonly director: Director
   readonly hops: Hops
-  readonly packet = new Packet()
   readonly #sweep = new Sweep()
   readonly #mtu: Record<Side, number> = { client: 1500, server: 1500 }
   #ticks = 1_000_000
@@ -157,19 +154,14 @@ export class Laboratory {
     if (refusal !== null) throw new Error(refusal.message)
   }
 
-  /** A frame comes in; `this.packet` and `flow` tell more about it afterwards. */
+  /** A frame comes in; `flow` tells more about it afterwards. */
   send(at: Side, frame: Uint8Array, arrival: Arrival = {}): Outcome {
-    const memory = new Uint8Array(ROOM + frame.length + ROOM)
-    memory.set(frame, ROOM)
-    const { packet } = this
-    packet.point(new DataView(memory.buffer), ROOM, frame.length, 0, memory.length)
-    packet.ingress = INTERFACE[at]
+    const packet = packetOf(frame, INTERFACE[at])
     packet.hasPartialChecksum = arrival.hasPartialChecksum ?? false
     packet.segmentSize = arrival.segmentSize ?? 0
     const reason = forward(packet)
     const verdict = verdictOf(reason)
-    const bytes = memory.slice(packet.start, packet.start + packet.length)
-    return { reason, verdict, departed: verdict === Verdict.send ? departures(bytes) : [] }
+    return { reason, verdict, departed: verdict === Verdict.send ? departures(frameOf(packet)) : [] }
   }
 }
 

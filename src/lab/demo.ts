@@ -21,6 +21,15 @@ import { startGuardian } from './script.ts'
 
 const Exit = { done: 0, no: 1, usage: 2, lacking: 77 } as const
 
+/** Of a mode that could not be shown. */
+const NOTHING: ModeSummary = {
+  ok: false,
+  requests: 0,
+  failed: 0,
+  servers: {},
+  clientAddressKept: false,
+}
+
 /** The command; resolves to its exit status. */
 export async function runDemo(args: readonly string[]): Promise<number> {
   const options = readOptions(args)
@@ -64,9 +73,8 @@ class Demo {
       else clearLab()
     } catch (error) {
       clearLab()
-      const isLacking = error instanceof Lacking || isKernelError(error, 'EPERM', 'EOPNOTSUPP')
-      this.#say(`demo: ${isLacking || !(error instanceof Error) ? text(error) : error.stack}`)
-      return isLacking ? Exit.lacking : Exit.no
+      console.error(`demo: ${textOf(error)}`)
+      return isLacking(error) ? Exit.lacking : Exit.no
     } finally {
       await dismissGuardian()
       forget()
@@ -75,10 +83,23 @@ class Demo {
   }
 
   async #show(name: ModeName): Promise<void> {
-    const mode = MODES[name]
-    const { engine, isKept } = this.#options
     const lan = new Lan(`${labPrefix()}-${name}`)
-    const { evidence, engine: ran } = await runMode(lan, mode, {
+    try {
+      await this.#showIn(lan, name)
+    } catch (error) {
+      lan.takeDown()
+      if (isLacking(error)) throw error
+      this.#summaries[name] = NOTHING
+      this.#say(
+        this.#describe({ isKept: false, text: `${name} could not be shown: ${textOf(error)}` }),
+      )
+    }
+    this.#say('')
+  }
+
+  async #showIn(lan: Lan, name: ModeName): Promise<void> {
+    const { engine, isKept } = this.#options
+    const { evidence, engine: ran } = await runMode(lan, MODES[name], {
       engine,
       isKept,
       folder: `${labFolder()}/${name}`,
@@ -90,7 +111,6 @@ class Demo {
     this.#engine = ran
     this.#summaries[name] = summarise(evidence, findings)
     for (const line of describeMode(evidence, findings, this.#hasColour())) this.#say(line)
-    this.#say('')
   }
 
   #close(): number {
@@ -99,12 +119,8 @@ class Demo {
     const requests = all.reduce((sum, summary) => sum + summary.requests, 0)
     const seconds = ((performance.now() - this.#startedMs) / 1000).toFixed(0)
     const verdict = `engine ${this.#engine}: ${requests} requests in ${seconds} s, all promises kept`
-    this.#say(
-      describeFinding(
-        { isKept: ok, text: ok ? verdict : 'not all promises were kept' },
-        this.#hasColour(),
-      ),
-    )
+    const text = ok ? verdict : 'not all promises were kept'
+    this.#say(this.#describe({ isKept: ok, text }))
     if (this.#options.isKept) this.#explainKept()
     if (this.#options.isJson) {
       console.log(JSON.stringify({ ok, engine: this.#engine, modes: this.#summaries }))
@@ -127,6 +143,10 @@ class Demo {
   #progress(what: string): void {
     const seconds = ((performance.now() - this.#startedMs) / 1000).toFixed(1)
     this.#say(`${seconds.padStart(5)} s  ${what}`)
+  }
+
+  #describe(finding: Finding): string {
+    return describeFinding(finding, this.#hasColour())
   }
 
   #hasColour(): boolean {
@@ -160,6 +180,12 @@ function removeOnSignals(dismissGuardian: () => Promise<void>): () => void {
   }
 }
 
-function text(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+/** One sentence of those who know; everything about what nobody expected. */
+function textOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  return isLacking(error) ? error.message : (error.stack ?? error.message)
+}
+
+function isLacking(error: unknown): boolean {
+  return error instanceof Lacking || isKernelError(error, 'EPERM', 'EOPNOTSUPP')
 }

@@ -8,7 +8,7 @@ import { ControlError } from '../control/control-error.ts'
 import type { Change, Command } from './ipvsadm-command.ts'
 import { UnreadableOption, WrongUsage } from './ipvsadm-draft.ts'
 import { explainRefusal } from './ipvsadm-errors.ts'
-import { understand, type Caller, type Surroundings } from './ipvsadm-surroundings.ts'
+import { NoDaemon, understand, type Caller, type Surroundings } from './ipvsadm-surroundings.ts'
 
 /** Calls that wait for their answer. */
 const UNANSWERED_MAX = 1024
@@ -88,5 +88,7 @@ class Restoration {
 /** Throws what is no refusal. */
 function refusalText({ change: { call }, error }: NonNullable<Answer>): string {
   if (!(error instanceof ControlError)) throw error
+  // The same for every call that waits: once is enough.
+  if (error.errno === 'EPIPE') throw new NoDaemon(error.message)
   return explainRefusal(call, error.errno, error.message)
 }

@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { concatBytes, viewOf } from '../base/bytes.ts'
+import { isChecksumRight, pseudoHeaderSum, fold } from '../wire/checksum.ts'
+import { emitIpLayers, parseIpLayers, type IpLayersSpec } from '../wire/frame.ts'
+import { Protocol } from '../wire/ip-protocol.ts'
+import { Unwrapper } from './unwrap.ts'
+
+const VIPS = ['10.0.0.100', '10.0.0.101', '2001:db8::100', '2001:db8::101']
+const CLIENT = { 4: '192.0.2.9', 6: '2001:db8:9::9' }
+const VIP = { 4: '10.0.0.101', 6: '2001:db8::101' }
+const DATAGRAM_MAX = 1500
+/** Bytes before the packet. */
+const START = 30
+
+const udp = { sourcePort: 4000, destinationPort: 53, payload: new Uint8Array(100).fill(7) }
+const tcp = { sourcePort: 4000, destinationPort: 80, payload: new Uint8Array(101).fill(7) }
+
+function emit(family: 4 | 6, layers: Omit<IpLayersSpec, 'ip'>, ip: object = {}): Uint8Array {
+  const [source, destination] = [CLIENT[family], VIP[family]]
+  return emitIpLayers({ ip: { source, destination, ...ip }, ...layers })
+}
+
+/** What comes out of the packet as a whole, with `behind` it. */
+function unwrap(inner: Uint8Array, outerClass = 0, protocol?: number) {
+  const bytes = concatBytes(new Uint8Array(START), inner)
+  const announced = protocol ?? (inner[0]! >>> 4 === 4 ? Protocol.ipip : Protocol.ipv6)
+  const unwrapper = new Unwrapper(VIPS, DATAGRAM_MAX)
+  const refusal = unwrapper.unwrap(viewOf(bytes), START, inner.length, announced, outerClass)
+  const { length, checksumStart, checksumOffset } = unwrapper
+  const packet = bytes.subarray(START, START + length)
+  return { refusal, packet, checksumStart, checksumOffset }
+}
+
+describe('unwrapping', () => {
+  for (const family of [4, 6] as const) {
+    const classField = family === 4 ? 'typeOfService' : 'trafficClass'
+    const header = family === 4 ? 20 : 40
+
+    it(`leaves an IPv${family} packet as it is, without what lies behind it`, () => {
+      for (const layers of [{ udp }, { tcp }]) {
+        const inner = emit(family, layers, { timeToLive: 1, hopLimit: 1, [classField]: 0xb8 })
+        const out = unwrap(concatBytes(inner, Uint8Array.of(1, 2, 3)))
+        assert.equal(out.refusal, undefined)
+        assert.deepEqual(out.packet, inner)
+        assert.deepEqual([out.checksumStart, out.checksumOffset], [0, 0])
+      }
+    })
+
+    it(`lets out only what is addressed to a VIP, of IPv${family}`, () => {
+      const others = family === 4 ? ['10.0.0.99', '0.0.0.0'] : ['2001:db8::99', '2001:db9::101']
+      for (const destination of others) {
+        assert.equal(unwrap(emit(family, { udp }, { destination })).refusal, 'otherDestination')
+      }
+    })
+
+    it(`refuses an IPv${family} packet that is cut, or not what was announced`, () => {
+      const inner = emit(family, { udp })
+      for (let length = 0; length < inner.length; length++) {
+        assert.equal(unwrap(inner.slice(0, length), 0, protocolOf(family)).refusal, 'malformed')
+      }
+      assert.equal(unwrap(inner, 0, protocolOf(family === 4 ? 6 : 4)).refusal, 'malformed')
+      assert.equal(unwrap(inner, 0, Protocol.gre).refusal, 'malformed')
+    })
+
+    // RFC 6040, figure 4: rows inner, columns outer; 0 not ECN-capable, 1 ECT(1), 2 ECT(0), 3 congested.
+    const figure = [
+      [0, 0, 0, undefined],
+      [1, 1, 1, 3],
+      [2, 1, 2, 3],
+      [3, 3, 3, 3],
+    ]
+    for (const [inner, row] of figure.entries()) {
+      it(`passes congestion marks on to an IPv${family} packet with ECN ${inner}`, () => {
+        for (const [outer, wanted] of row.entries()) {
+          const dscp = 0xb8 // differs from the outer one's, which stays behind
+          const out = unwrap(emit(family, { udp }, { [classField]: dscp | inner }), 0x28 | outer)
+          assert.equal(out.refusal, wanted === undefined ? 'congested' : undefined, `${outer}`)
+          if (wanted === undefined) continue
+          assert.deepEqual(out.packet, emit(family, { udp }, { [classField]: dscp | wanted }))
+        }
+      })
+    }
+
+    it(`finds partial checksums in IPv${family}`, () => {
+      for (const [layers, protocol, offset] of [
+        [{ udp: { ...udp, checksum: partial(family, Protocol.udp, 108) } }, Protocol.udp, 6],
+        [{ tcp: { ...tcp, checksum: partial(family, Protocol.tcp, 121) } }, Protocol.tcp, 16],
+      ] as const) {
+        const out = unwrap(emit(family, layers))
+        assert.equal(out.refusal, undefined)
+        assert.deepEqual([out.checksumStart, out.checksumOffset], [header, offset], `${protocol}`)
+      }
+      const wrong = unwrap(emit(family, { udp: { ...udp, checksum: 0x1234 } }))
+      assert.deepEqual([wrong.checksumStart, wrong.checksumOffset], [0, 0])
+    })
+
+    it(`refuses datagrams put together, but not segments, of IPv${family}`, () => {
+      const payload = new Uint8Array(3000)
+      const datagrams = { ...udp, payload, checksum: partial(family, Protocol.udp, 3008) }
+      assert.equal(unwrap(emit(family, { udp: datagrams })).refusal, 'mergedDatagrams')
+      const segments = { ...tcp, payload, checksum: partial(family, Protocol.tcp, 3020) }
+      assert.equal(unwrap(emit(family, { tcp: segments })).refusal, undefined)
+      assert.equal(unwrap(emit(family, { udp: { ...udp, payload } })).refusal, undefined)
+    })
+  }
+
+  it('keeps the header’s checksum right, or wrong', () => {
+    const right = unwrap(emit(4, { udp }, { typeOfService: 2 }), 3).packet
+    assert.ok(isChecksumRight(right.subarray(0, 20)))
+    const wrong = unwrap(emit(4, { udp }, { typeOfService: 2, checksum: 1 }), 3).packet
+    assert.ok(!isChecksumRight(wrong.subarray(0, 20)))
+  })
+
+  it('takes options, and looks for no checksum in fragments', () => {
+    const options = Uint8Array.of(1, 1, 1, 0)
+    const checksum = partial(4, Protocol.udp, 108)
+    const out = unwrap(emit(4, { udp: { ...udp, checksum } }, { options }))
+    assert.equal(out.checksumStart, 24)
+    for (const fragment of [{ moreFragments: true }, { fragmentOffset: 800 }]) {
+      const part = unwrap(emit(4, { udp: { ...udp, checksum } }, fragment))
+      assert.deepEqual([part.refusal, part.checksumStart], [undefined, 0])
+    }
+  })
+
+  it('refuses impossible lengths', () => {
+    for (const [at, value] of [
+      [0, 0x44],
+      [0, 0x4f],
+      [2, 0xff],
+    ] as const) {
+      const inner = emit(4, {})
+      inner[at] = value
+      assert.equal(unwrap(inner).refusal, 'malformed')
+    }
+    assert.ok(parseIpLayers(emit(4, {})))
+  })
+})
+
+function protocolOf(family: 4 | 6): number {
+  return family === 4 ? Protocol.ipip : Protocol.ipv6
+}
+
+/** What the checksum field holds before the wire's end has completed it. */
+function partial(family: 4 | 6, protocol: number, length: number): number {
+  return fold(pseudoHeaderSum(CLIENT[family], VIP[family], protocol, length))
+}

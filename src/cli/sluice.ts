@@ -9,7 +9,12 @@ import { Exit, sayFailure } from './sluice-exit.ts'
 
 type Describe = { describe(command: Command): void }
 
-const SUBCOMMANDS: Readonly<Record<string, { summary: string; load(): Promise<Describe> }>> = {
+interface Subcommand {
+  readonly summary: string
+  load(): Promise<Describe>
+}
+
+const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
   run: {
     summary: 'be a director: the daemon, in the foreground',
     load: () => import('./sluice-run.ts'),

@@ -19,6 +19,8 @@ import { initTables } from '../director/init.ts'
 import { V8Engine } from '../engine/v8-engine.ts'
 import { KernelError } from '../kernel/errno.ts'
 import type { Link } from '../kernel/link.ts'
+import { explain } from '../replay/explain.ts'
+import { refuseQuestion } from '../replay/probe.ts'
 import { directorCalls } from './calls.ts'
 import { ClaimKeeper } from './claim-keeper.ts'
 import { Housekeeping } from './housekeeping.ts'
@@ -48,6 +50,7 @@ export class DirectorDaemon {
   readonly #network: NetworkFollower
   readonly #housekeeping: Housekeeping
   readonly #startedMs = performance.now()
+  #links: readonly Link[] = []
   #control: ControlServer | undefined
   #keepServers: NodeJS.Timeout | undefined
   /** Interfaces that could not be attached, by index: told once. */
@@ -93,8 +96,10 @@ export class DirectorDaemon {
         const uptimeS = (performance.now() - this.#startedMs) / 1000
         return readStatus(this.#engine, this.#director, uptimeS)
       },
-      explain: () => {
-        throw new ControlError('EOPNOTSUPP', 'explain against the live tables is not there yet')
+      explain: (question) => {
+        const refusal = refuseQuestion(question)
+        if (refusal !== undefined) throw new ControlError(refusal.errno, refusal.message)
+        return explain(tables, question, (index) => this.#nameOf(index))
       },
     }
   }
@@ -126,7 +131,12 @@ export class DirectorDaemon {
     return names.length === 0 ? 'no interface' : names.join(', ')
   }
 
+  #nameOf(index: number): string {
+    return this.#links.find((link) => link.index === index)?.name ?? `interface ${index}`
+  }
+
   #takeNetwork(links: readonly Link[], addresses: readonly OwnAddress[]): void {
+    this.#links = links
     this.#claims.setOwnAddresses(addresses.map(({ ip }) => ip))
     const reaching = addresses.filter(({ scope }) => scope === 'global')
     const chosen = chooseInterfaces({

@@ -23,6 +23,14 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     summary: 'what the daemon does, in numbers',
     load: () => import('./sluice-status.ts'),
   },
+  explain: {
+    summary: 'what would happen to a packet, and why',
+    load: () => import('./sluice-explain.ts'),
+  },
+  replay: {
+    summary: 'recorded frames through the packet path',
+    load: () => import('./sluice-replay.ts'),
+  },
 }
 
 async function main(args: readonly string[]): Promise<void> {

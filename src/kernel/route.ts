@@ -169,7 +169,8 @@ export function findRoute(
     const request = { what: `find route ${ip}`, type: RtnetlinkType.route.get, body: body.finish() }
     const [answer] = socket.request(request)
     const found = answer === undefined ? undefined : parseRoute(uncloned(answer.body))
-    return found !== undefined && hasNextHops(found.type) ? found : undefined
+    if (found === undefined || !hasNextHops(found.type)) return undefined
+    return { ...found, from: undefined } // IPv6 tells of a source although none was asked for: ::/128
   } catch (error) {
     // A blackhole's, a prohibiting route's, and no or an unreachable route's errors.
     if (isKernelError(error, 'EINVAL', 'EACCES', 'ENETUNREACH', 'EHOSTUNREACH')) return undefined

@@ -6,14 +6,10 @@
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import { isDeepStrictEqual } from 'node:util'
-import type { Names } from '../src/cli/ipvsadm-address.ts'
-import { parseServices } from '../src/cli/ipvsadm-names.ts'
-import { runIpvsadm } from '../src/cli/ipvsadm-run.ts'
-import type { Caller, Surroundings } from '../src/cli/ipvsadm-surroundings.ts'
-import { directorCalls } from '../src/daemon/calls.ts'
+import { shellOn } from './goldens/ipvsadm-program.ts'
 import { Laboratory } from './goldens/laboratory.ts'
 import { readRecording, type CommandEvent, type GoldenEvent } from './goldens/recordings.ts'
-import { TinyShell, type Result } from './goldens/tiny-shell.ts'
+import type { Result } from './goldens/tiny-shell.ts'
 
 /** The numbers from `first` to `last`. */
 function span(first: number, last: number): number[] {
@@ -38,63 +34,6 @@ const NOT_OURS: readonly (readonly [RegExp, string])[] = [
   [/^(python3|setpriv) /, 'who may open the socket: see src/cli/ipvsadm.test.ts'],
 ]
 
-/** Names of the recorded laboratory. */
-const HOSTS: Readonly<Record<string, string>> = {
-  'vip.example': '10.0.0.1',
-  localhost: '127.0.0.1',
-}
-const SERVICES = parseServices(
-  'http 80/tcp\nhttps 443/tcp\nhttp-alt 8080/tcp\ndomain 53/tcp\ndomain 53/udp\n',
-)
-
-const names: Surroundings['names'] = {
-  portOf: (name, protocol) => SERVICES.ports.get(`${name}/${protocol}`),
-  addressOf: (host): ReturnType<Names['addressOf']> => HOSTS[host] ?? null,
-  resolve: () => Promise.reject(new Error('every host is known')),
-  namingOf: () =>
-    Promise.resolve({
-      host: (address) => Object.keys(HOSTS).find((host) => HOSTS[host] === address),
-      port: (port, protocol) => SERVICES.names.get(`${port}/${protocol}`),
-    }),
-}
-
-function callerOf(laboratory: Laboratory): Caller {
-  const calls = directorCalls({
-    director: laboratory.director,
-    use: () => laboratory.use(),
-    applied: () => Promise.resolve(),
-    onServerAdded: () => {},
-  }) as unknown as Record<string, (parameters: unknown) => unknown>
-  return {
-    call: async (name, parameters) => {
-      const result = await calls[name]!(parameters)
-      // Long results come as they are made.
-      const isLong = typeof result === 'object' && result !== null && Symbol.iterator in result
-      return (isLong ? [...(result as Iterable<unknown>)] : result) as never
-    },
-  }
-}
-
-async function* linesOf(text: string): AsyncGenerator<string> {
-  yield* text.split('\n')
-}
-
-function makeShell(caller: Caller): TinyShell {
-  return new TinyShell({
-    ipvsadm: async (words, input): Promise<Result> => {
-      let [stdout, stderr] = ['', '']
-      const rc = await runIpvsadm(words, {
-        connect: () => Promise.resolve(caller),
-        names,
-        input: linesOf(input),
-        print: (text) => (stdout += text),
-        complain: (text) => (stderr += text),
-      })
-      return { stdout, stderr, rc }
-    },
-  })
-}
-
 /** The order of services is the kernel's hash table's: compare without it. */
 function maskOrder({ cmd }: CommandEvent, text: string): string {
   if (!cmd.includes('--nosort')) return text
@@ -107,7 +46,7 @@ function maskOrder({ cmd }: CommandEvent, text: string): string {
 
 /** The events that did not come out as recorded, with what came and what was wanted. */
 async function replay(events: readonly GoldenEvent[]) {
-  const shell = makeShell(callerOf(new Laboratory()))
+  const shell = shellOn(new Laboratory())
   const different: { n: number; cmd: string; got: Result; wanted: Result }[] = []
   for (const event of events) {
     if (event.op !== 'cmd' || NOT_OURS.some(([pattern]) => pattern.test(event.cmd))) continue

@@ -4,7 +4,6 @@
  * One sending socket an interface. Nothing is given to the kernel before `flush`; until then the slots and outbox
  * memory that frames lie in must stay as they are.
  */
-import { fold, sumBytes } from '../wire/checksum.ts'
 import { PacketSocket } from '../kernel/packet-socket.ts'
 import type { FrameMemory } from '../kernel/send-queue.ts'
 import {
@@ -15,12 +14,15 @@ import {
   writeVirtioHeader,
   type FrameOffloads,
 } from '../kernel/virtio-header.ts'
+import { completeChecksum } from './complete-checksum.ts'
 import { Outbox } from './outbox.ts'
 import { fragmentFrame, segmentFrame } from './segment.ts'
 
 const ETHERNET = 14
 const IPV4 = 0x0800
 const DONT_FRAGMENT = 0x40
+
+const PLAIN = noOffloads()
 
 /** A frame that may leave, wherever its bytes are. */
 export interface Departure {
@@ -68,7 +70,14 @@ export class Transmitter {
       this.#sendCut(bytes, departure)
       return
     }
-    writeVirtioHeader(memory.bytes, start - VIRTIO_HEADER_SIZE, offloads, departure.grown)
+    // Nobody looks for an unfinished checksum inside a tunnel.
+    const isUnfinished = outerBytes > 0 && (offloads.flags & VirtioFlag.needsChecksum) !== 0
+    if (isUnfinished) {
+      const bytes = new Uint8Array(memory.bytes.buffer, memory.bytes.byteOffset + start, length)
+      completeChecksum(bytes, offloads, departure.grown)
+    }
+    const left = isUnfinished ? PLAIN : offloads
+    writeVirtioHeader(memory.bytes, start - VIRTIO_HEADER_SIZE, left, departure.grown)
     this.#queue(memory, start, length, departure.egress)
   }
 
@@ -85,7 +94,7 @@ export class Transmitter {
     if (offloads.gsoType === GsoType.none) {
       const whole = bytes.slice()
       completeChecksum(whole, offloads, grown)
-      const plain = { ...departure, offloads: noOffloads(), grown: 0 }
+      const plain = { ...departure, offloads: PLAIN, grown: 0 }
       for (const fragment of fragmentFrame(whole, departure.mtu)) this.sendCopy(fragment, plain)
       return
     }
@@ -152,14 +161,4 @@ export class Transmitter {
 function mayFragment(bytes: DataView, start: number): boolean {
   if (bytes.getUint16(start + 12) !== IPV4) return false
   return (bytes.getUint8(start + ETHERNET + 6) & DONT_FRAGMENT) === 0
-}
-
-/** Writes the checksum that was left to hardware. */
-function completeChecksum(frame: Uint8Array, offloads: FrameOffloads, grown: number): void {
-  if ((offloads.flags & VirtioFlag.needsChecksum) === 0) return
-  const from = offloads.checksumStart + grown
-  const sum = fold(sumBytes(frame.subarray(from))) ^ 0xffff
-  const at = from + offloads.checksumOffset
-  frame[at] = sum >>> 8
-  frame[at + 1] = sum & 0xff
 }

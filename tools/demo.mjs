@@ -1,7 +1,9 @@
 // `./demo`: installs what is missing, compiles, and shows Sluice at work (src/lab/demo.ts).
+import { existsSync } from 'node:fs'
 import * as prepare from './prepare.mjs'
 
 const args = process.argv.slice(2)
+const compiled = new URL('../dist/src/lab/demo.js', import.meta.url)
 
 /** Only what the demonstration itself calls. */
 const WANTED = prepare.DEBIAN_PACKAGES.filter(({ command }) => command === 'nginx')
@@ -13,8 +15,9 @@ async function main() {
   }
   prepare.ensureNpmPackages()
   if (!isHelp) prepare.ensureDebianPackages(WANTED)
+  if (!existsSync(compiled)) console.error('demo: compiling, which takes a moment the first time')
   if (!prepare.build()) return 1
-  const { runDemo } = await import('../dist/src/lab/demo.js')
+  const { runDemo } = await import(compiled.href)
   return runDemo(args)
 }
 

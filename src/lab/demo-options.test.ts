@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { readOptions, USAGE } from './demo-options.ts'
+
+describe("the demonstration's options", () => {
+  it('are all modes and any engine if none is given', () => {
+    assert.deepEqual(readOptions([]), {
+      modes: ['nat', 'dr', 'tun', 'fullnat'],
+      engine: 'auto',
+      isKept: false,
+      isJson: false,
+      isCleaning: false,
+    })
+  })
+
+  it('are read', () => {
+    const options = readOptions(['--mode', 'tun', '--engine=v8', '--keep', '--json'])
+    assert.deepEqual(options, {
+      modes: ['tun'],
+      engine: 'v8',
+      isKept: true,
+      isJson: true,
+      isCleaning: false,
+    })
+  })
+
+  it('explain themselves', () => {
+    assert.equal(readOptions(['--help']), USAGE)
+    assert.equal(readOptions(['-h', '--json']), USAGE)
+  })
+
+  const wrong: readonly [string[], RegExp][] = [
+    [['--mode', 'nta'], /^--mode is one of nat, dr, tun, fullnat, all$/],
+    [['--engine', 'v9'], /^--engine is one of auto, kernel, v8$/],
+    [['--modes', 'nat'], /--modes/],
+    [['nat'], /nat/],
+    [['--mode'], /--mode/],
+  ]
+  for (const [args, complaint] of wrong) {
+    it(`are refused: ${args.join(' ')}`, () => {
+      const error = readOptions(args)
+      assert.ok(error instanceof Error)
+      assert.match(error.message, complaint)
+    })
+  }
+})

@@ -11,8 +11,7 @@ export const LAN_HELP = `
     "routes":     [{ "to": "0.0.0.0/0", "via": "10.0.0.2", "interface": "eth0" }],
     "neighbours": [{ "address": "10.0.0.2", "mac": "02:00:00:00:00:02", "interface": "eth0" }] }
 
-A frame comes in by the interface whose MAC address it is sent to, else by the first one. One that would leave to a
-neighbour who is not described is held.
+A frame to a neighbour that is not described is held.
 `
 
 /** Throws Failure: all that is wrong with it, a line each. */

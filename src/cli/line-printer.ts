@@ -1,8 +1,6 @@
 /**
  * Many lines on stdout, no faster than they are read, and without complaint when nobody reads on (`| head`).
  */
-import { once } from 'node:events'
-
 const CHUNK = 1 << 16
 
 export class LinePrinter {
@@ -21,12 +19,12 @@ export class LinePrinter {
     if (this.#text.length >= CHUNK) await this.flush()
   }
 
-  /** Afterwards all lines are with the reader, or on their way. */
+  /** Afterwards all lines are with the reader, if there is one. */
   async flush(): Promise<void> {
     const text = this.#text
     this.#text = ''
-    if (!this.#isRead || process.stdout.write(text)) return
-    // 'close' comes when the reader has gone.
-    await Promise.race([once(process.stdout, 'drain'), once(process.stdout, 'close')])
+    if (!this.#isRead) return
+    // Called with an error, too, of which the listener above hears.
+    await new Promise<void>((resolve) => process.stdout.write(text, () => resolve()))
   }
 }

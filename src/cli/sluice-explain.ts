@@ -15,19 +15,19 @@ interface ExplainOptions {
   readonly rules?: string
   readonly lan?: string
   readonly json?: true
-  readonly socket: string
+  readonly socket?: string
 }
 
 type Question = Calls['explain']['with']
 
 const HELP = `
-The packet is a TCP SYN or a UDP datagram from CLIENT to VIRTUAL, each an address and a port: 10.0.0.10:40000,
-[2001:db8::10]:40000. Without --rules the running daemon is asked about its live tables: a copy of them takes
-some 0.1 s and 200 MB. With --rules a director on paper is, which needs no daemon.
+The packet is a TCP SYN or a UDP datagram from <client> to <virtual>, each an address and a port: 10.0.0.10:40000,
+[2001:db8::10]:40000. Without --rules it is sent through a copy of the running daemon's tables, which takes some 0.1 s
+and 200 MB for a moment. With --rules it is sent through tables made of these rules, and no daemon is needed.
 
 Exit status 0: it would reach a real server (or, as a server's answer, the client); 1: it would not; 2: wrong usage.
 ${LAN_HELP}
-With --rules and without --lan there is one interface, on whose link every address is.`
+With --rules and without --lan there is one interface, "lan", and every address is on its link.`
 
 export function describe(command: Command): void {
   command
@@ -43,14 +43,13 @@ export function describe(command: Command): void {
     .option(
       '--socket <path>',
       `where the daemon answers (default: SLUICE_SOCKET, else ${DEFAULT_SOCKET_PATH})`,
-      process.env['SLUICE_SOCKET'] ?? DEFAULT_SOCKET_PATH,
     )
     .addHelpText('after', HELP)
     .action(explain)
 }
 
 async function explain(client: string, virtual: string, options: ExplainOptions): Promise<void> {
-  const { proto, rules, lan, json, socket } = options
+  const { proto, rules, lan, json } = options
   if (lan !== undefined && rules === undefined) {
     throw new Failure(Exit.usage, '--lan goes with --rules: the daemon knows its own network')
   }
@@ -62,6 +61,7 @@ async function explain(client: string, virtual: string, options: ExplainOptions)
   const { refuseQuestion } = await import('../replay/probe.ts')
   const refusal = refuseQuestion(question)
   if (refusal !== undefined) throw new Failure(Exit.usage, refusal.message)
+  const socket = options.socket ?? process.env['SLUICE_SOCKET'] ?? DEFAULT_SOCKET_PATH
   const explanation =
     rules === undefined ? await askDaemon(question, socket) : await askPaper(question, rules, lan)
   process.stdout.write(

@@ -25,6 +25,8 @@ For each frame of IN.pcap, in order, one line of JSON: its number, its time in s
 verdict (pass, drop, send, hold), reason, service, server, whether it opened a connection, the frame (in) and what
 left (out, by interface egress) as tcpdump -e prints them. Time is the capture's: connections end as they would have.
 ${LAN_HELP}
+A frame comes in by the interface whose MAC address it is sent to, else by the first one.
+
 Without --lan there is one interface, "lan", and every address is on its link. Its MAC address is the one that the
 first frame for a virtual address was sent to, its addresses are the first virtual one of each family. Neighbours are
 the senders of the captured frames; others have the MAC address 02:00 and the last four bytes of their IP address.

@@ -7,15 +7,13 @@
  */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { viewOf } from '../src/base/bytes.ts'
-import { bytesToHex } from '../src/base/hex.ts'
 import { Verdict } from '../src/dataplane/verdict.ts'
 import type { ForwardingMethod, ServiceKey, Tunnel } from '../src/director/model.ts'
 import { endpoint } from '../src/wire/flow.ts'
-import { parseFrame } from '../src/wire/frame.ts'
 import { printFrame } from '../src/wire/print.ts'
+import { print, show } from './goldens/departed-text.ts'
 import { leaveToHost } from './goldens/host-stack.ts'
-import { Laboratory, OWN_ADDRESSES, type Departed } from './goldens/laboratory.ts'
+import { Laboratory, type Departed } from './goldens/laboratory.ts'
 import { readRecording, type FrameEvent, type GoldenEvent } from './goldens/recordings.ts'
 import { bytesOf } from './packets/golden-frames.ts'
 
@@ -119,23 +117,4 @@ function checkFrame(lab: Laboratory, sent: FrameEvent, answers: readonly FrameEv
     assert.deepEqual(left.map(print), recorded.map(print), `${id}: ${sent.sum} ${sent.note ?? ''}`)
     assert.deepEqual(left.map(show), recorded.map(show), `${id}: ${sent.sum} ${sent.note ?? ''}`)
   }
-}
-
-/** Side and bytes, without an IP id of the director's own. */
-function show({ at, bytes }: Departed): string {
-  return `${at} ${bytesToHex(withoutId(bytes))}`
-}
-
-/** For people. */
-function print({ at, bytes }: Departed): string {
-  return `${at}: ${printFrame(withoutId(bytes), { verbose: true })}`
-}
-
-function withoutId(frame: Uint8Array): Uint8Array {
-  const ip = parseFrame(frame)?.ip
-  if (ip?.version !== 4 || !OWN_ADDRESSES.includes(ip.source) || ip.dontFragment) return frame
-  const bytes = frame.slice()
-  viewOf(bytes).setUint16(18, 0)
-  viewOf(bytes).setUint16(24, 0)
-  return bytes
 }

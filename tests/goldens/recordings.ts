@@ -37,9 +37,29 @@ export interface FrameEvent extends Numbered {
   readonly hex?: string
   readonly note?: string
 }
-export type GoldenEvent = CaseEvent | CommandEvent | SleepEvent | NoteEvent | FrameEvent
+/** A new flow: which real server got it, or what the client was answered. */
+export interface FlowEvent extends Numbered {
+  readonly op: 'conn'
+  readonly proto: 'tcp' | 'udp'
+  readonly src: string
+  readonly sport: number
+  readonly dst: string
+  readonly dport: number
+  readonly rs: number | null
+  readonly kind: 'syn' | 'established' | 'datagram'
+  readonly reply?: string
+}
+export interface CloseEvent extends Numbered {
+  readonly op: 'close'
+  readonly src: string
+  readonly sport: number
+  readonly rs: number
+  readonly how: 'rst' | 'fin'
+}
+export type GoldenEvent =
+  CaseEvent | CommandEvent | SleepEvent | NoteEvent | FrameEvent | FlowEvent | CloseEvent
 
-/** A file's cases in order, each with its events; `conn` and `close` events are not described here. */
+/** A file's cases in order, each with its events. */
 export function readRecording(file: string): ReadonlyMap<string, readonly GoldenEvent[]> {
   const cases = new Map<string, GoldenEvent[]>()
   for (const line of readFileSync(join(rootFolder(), 'tests/goldens', file), 'utf8').split('\n')) {

@@ -6,7 +6,8 @@ import type { Link } from '../kernel/link.ts'
 import { Table, type Route } from '../kernel/route.ts'
 import { planSetup, type Facts, type Wish } from './plan.ts'
 
-const LINKS = ['lo', 'eth0', 'eth1', 'dummy0']
+const LINKS = ['lo', 'eth0', 'eth1', 'dummy0', 'tunl0']
+const KINDS: Readonly<Record<string, string>> = { dummy0: 'dummy', tunl0: 'ipip' }
 
 /** A host written down in few words: settings by name, 'IP/BITS IFACE' and 'PREFIX IFACE [METRIC]'. */
 interface Host {
@@ -22,7 +23,7 @@ function factsOf({ addresses = [], routes = [], settings = {} }: Host): Facts {
       name,
       isLoopback: name === 'lo',
       isUp: true,
-      kind: name === 'dummy0' ? 'dummy' : undefined,
+      kind: KINDS[name],
     })) as Link[],
     addresses: ['127.0.0.1/8 lo', ...addresses].map((text) => {
       const [address = '', name = ''] = text.split(' ')
@@ -53,7 +54,8 @@ const setting = (name: string, before: string, after: string) => ({
 })
 const address = (ip: string) => ({ kind: 'address', ip })
 const QUIET = [setting('eth0.arp_ignore', '0', '1'), setting('eth0.arp_announce', '0', '2')]
-const wish = (vips: string, interfaceName?: string): Wish => ({
+const wish = (vips: string, interfaceName?: string, mode: 'dr' | 'tun' = 'dr'): Wish => ({
+  mode,
   vips: vips.split(' '),
   interfaceName,
 })
@@ -98,6 +100,12 @@ describe('a plan', () => {
     {
       what: 'asks for no interface where all VIPs are IPv6, and sets nothing',
       wish: wish('2001:db8::100'),
+      host: {},
+      changes: [address('2001:db8::100')],
+    },
+    {
+      what: 'has nothing against tunnels of the kernel that carry something else',
+      wish: wish('2001:db8::100', undefined, 'tun'),
       host: {},
       changes: [address('2001:db8::100')],
     },
@@ -189,6 +197,13 @@ describe('a plan', () => {
       wish: wish('10.0.0.100'),
       host: { ...eth0, settings: { 'net.ipv4.conf.all.arp_ignore': '4' } },
       problem: /arp_ignore: the value in force is 4, which keeps nothing quiet$/,
+    },
+    {
+      what: 'a tunnel that the kernel ends itself',
+      wish: wish('2001:db8::100 10.0.0.100', 'eth0', 'tun'),
+      host: eth0,
+      problem:
+        /^tunl0: the kernel's own ipip would .*; unload it, or .*sysctl [^ ]+\.tunl0\.rp_filter=2$/,
     },
     {
       what: 'IPv6 where it is switched off',

@@ -30,6 +30,8 @@ export interface Facts {
 }
 
 export interface Wish {
+  /** How packets come from the director: as they are, or in a tunnel that ends here. */
+  readonly mode: 'dr' | 'tun'
   /** Canonical, each once. */
   readonly vips: readonly string[]
   /** Its name; undefined: the one that can be meant. */
@@ -54,6 +56,13 @@ const QUIET = [
   { setting: 'arp_announce', enough: [2] },
 ] as const
 
+/** Kinds of links that decapsulate, and what comes out of them. */
+const TUNNEL_FAMILIES: Readonly<Record<string, readonly number[]>> = {
+  ipip: [4],
+  sit: [6],
+  ip6tnl: [4, 6],
+}
+
 interface Draft {
   readonly changes: Change[]
   readonly kept: string[]
@@ -67,6 +76,7 @@ export function planSetup(wish: Wish, facts: Facts): Plan {
   if (typeof link === 'string') draft.problems.push(link)
   else if (link !== undefined && needsQuiet) planQuiet(draft, facts, link)
   if (wish.vips.some((vip) => familyOf(vip) === 6)) checkIpv6(draft, facts)
+  if (wish.mode === 'tun') checkTunnels(draft, facts, wish.vips)
   for (const vip of wish.vips) planAddress(draft, facts, vip)
   const interfaceName = needsQuiet && typeof link === 'object' ? link.name : undefined
   return { interfaceName, ...draft }
@@ -121,6 +131,21 @@ function planQuiet(draft: Draft, facts: Facts, link: Link): void {
       const value = Math.max(all, Number(before))
       draft.problems.push(`${name}: the value in force is ${value}, which keeps nothing quiet`)
     }
+  }
+}
+
+/**
+ * A tunnel device means that the kernel takes tunnel packets: up, tunl0 and its kin would deliver each a second time;
+ * down, they would have it answered with an ICMP error.
+ */
+function checkTunnels(draft: Draft, { links }: Facts, vips: readonly string[]): void {
+  for (const { name, kind } of links) {
+    const families = TUNNEL_FAMILIES[kind ?? ''] ?? []
+    if (!vips.some((vip) => families.includes(familyOf(vip)))) continue
+    const remedy =
+      `unload it, or let it do the work: --mode dr, ip link set ${name} up, ` +
+      `sysctl net.ipv4.conf.${sysctlPart(name)}.rp_filter=2`
+    draft.problems.push(`${name}: the kernel's own ${kind} would take the packets, too; ${remedy}`)
   }
 }
 

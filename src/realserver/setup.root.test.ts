@@ -37,7 +37,7 @@ describe('a setup', { skip: notRoot }, () => {
   function begin(vips: readonly string[], interfaceName = 'slreal1'): [Setup, Journal] {
     const journal = Journal.open(path())!
     const setup = new Setup(netlink, journal)
-    const plan = setup.plan({ vips, interfaceName })
+    const plan = setup.plan({ mode: 'dr', vips, interfaceName })
     assert.deepEqual(plan.problems, [])
     setup.carryOut(plan)
     return [setup, journal]
@@ -135,7 +135,7 @@ describe('a setup', { skip: notRoot }, () => {
     const was = hostState()
     const journal = Journal.open(path())!
     const setup = new Setup(netlink, journal)
-    const plan = setup.plan({ vips: [VIP, '10.94.0.101'], interfaceName: 'slreal1' })
+    const plan = setup.plan({ mode: 'dr', vips: [VIP, '10.94.0.101'], interfaceName: 'slreal1' })
     ip('addr add 10.94.0.101/32 dev lo') // between plan and deed
     assert.throws(() => setup.carryOut(plan), { code: 'EEXIST' })
     ip('addr del 10.94.0.101/32 dev lo')

@@ -5,6 +5,7 @@
  * we ask for all at once and list numbers for what has no name after LOOKUP_MS.
  */
 import { readFileSync } from 'node:fs'
+import { parseIp } from '../base/ip.ts'
 import type { ServiceProtocol } from '../director/model.ts'
 import type { Names } from './ipvsadm-address.ts'
 import type { Naming } from './ipvsadm-naming.ts'
@@ -37,6 +38,18 @@ export function parseServices(text: string): Services {
   return { ports, names }
 }
 
+/** hosts(5): `address name aliases… # comment`; by canonical address, the first line that has it counts. */
+export function parseHosts(text: string): Map<string, string> {
+  const hosts = new Map<string, string>()
+  for (const line of text.split('\n')) {
+    const [address, name] = line.replace(/#.*/, '').trim().split(/\s+/)
+    const canonical = parseIp(address ?? '')
+    if (canonical === undefined || name === undefined || hosts.has(canonical)) continue
+    hosts.set(canonical, name)
+  }
+  return hosts
+}
+
 /** Names of the running machine, looked up when needed. */
 export class MachineNames implements Names {
   readonly #addresses = new Map<string, string | null>()
@@ -59,7 +72,9 @@ export class MachineNames implements Names {
 
   /** Names for these addresses, and for ports. */
   async namingOf(addresses: Iterable<string>): Promise<Naming> {
-    const hosts = await lookUpHosts([...new Set(addresses)])
+    const hosts = parseHosts(readText('/etc/hosts'))
+    const others = [...new Set(addresses)].filter((address) => !hosts.has(address))
+    if (others.length > 0) await lookUpHosts(others, hosts)
     const { names } = this.#readServices()
     return {
       host: (address) => hosts.get(address),
@@ -81,12 +96,15 @@ function readText(path: string): string {
   }
 }
 
-async function lookUpHosts(addresses: readonly string[]): Promise<Map<string, string>> {
+/** Asks DNS, and adds the names it has to `hosts`. */
+async function lookUpHosts(
+  addresses: readonly string[],
+  hosts: Map<string, string>,
+): Promise<void> {
   const { Resolver } = await import('node:dns/promises')
   const resolver = new Resolver({ timeout: LOOKUP_MS / 2, tries: 1 })
   const timer = setTimeout(() => resolver.cancel(), LOOKUP_MS)
   const until = Date.now() + LOOKUP_MS
-  const hosts = new Map<string, string>()
   const waiting = addresses.values()
   const lookUpSome = async () => {
     for (const address of waiting) {
@@ -97,5 +115,4 @@ async function lookUpHosts(addresses: readonly string[]): Promise<Map<string, st
   }
   await Promise.all(Array.from({ length: LOOKUPS_AT_ONCE }, lookUpSome))
   clearTimeout(timer)
-  return hosts
 }

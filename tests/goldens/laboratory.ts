@@ -156,6 +156,7 @@ export class Laboratory {
 
   /** A frame comes in; `flow` tells more about it afterwards. */
   send(at: Side, frame: Uint8Array, arrival: Arrival = {}): Outcome {
+    this.use()
     const packet = packetOf(frame, INTERFACE[at])
     packet.hasPartialChecksum = arrival.hasPartialChecksum ?? false
     packet.segmentSize = arrival.segmentSize ?? 0

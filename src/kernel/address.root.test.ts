@@ -63,14 +63,14 @@ describe('addresses', { skip: notRoot }, () => {
   })
 
   it('are listed as ip lists them', () => {
-    const own = ['10.0.0.1/24', '2001:db8::1/64']
+    const own = ['10.0.0.1/24', '2001:db8::1/64', 'fe80::1/64']
     assert.deepEqual(
       first.map(({ ip, bits }) => `${ip}/${bits}`),
       own,
     )
     assert.deepEqual(first, secondOpinion(host))
     assert.deepEqual(listAddresses(host.socket, 1), secondOpinion(host, 'lo'))
-    assert.equal(listAddresses(host.socket).length, 4)
+    assert.equal(listAddresses(host.socket).length, 5)
   })
 
   it('are listed as ip lists them, also when ip made them', () => {
@@ -102,7 +102,7 @@ describe('addresses', { skip: notRoot }, () => {
     add('10.2.0.1', 24, { scope: Scope.link })
     add('10.3.0.1', 24, { noPrefixRoute: true })
     add('2001:db8::10', 128, { noDad: true })
-    add('fe80::1', 64, { noDad: true, scope: Scope.link })
+    add('fe80::10', 64, { noDad: true, scope: Scope.link })
     add('2001:db8:3::1', 64, { noDad: true, noPrefixRoute: true })
     assert.deepEqual(list(), secondOpinion(host))
     const said = added().map(({ ip, bits, scope, label }) => [`${ip}/${bits}`, scope, label])
@@ -112,7 +112,7 @@ describe('addresses', { skip: notRoot }, () => {
       ['10.3.0.1/24', Scope.global, 'eth0'],
       ['2001:db8:3::1/64', Scope.global, undefined],
       ['2001:db8::10/128', Scope.global, undefined],
-      ['fe80::1/64', Scope.link, undefined],
+      ['fe80::10/64', Scope.link, undefined],
     ])
     const routes = `${host.ip('route show')}${host.ip('-6 route show')}`
     assert.deepEqual(

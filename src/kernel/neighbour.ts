@@ -137,10 +137,12 @@ export function deleteNeighbour(socket: NetlinkSocket, interfaceIndex: number, i
 
 /**
  * Has the kernel find the neighbour out as if it had a packet for it, by ARP or neighbour solicitation, and
- * confirm it where it is stale. Returns at once: follow, or get, to see what came of it. Throws KernelError:
- * ENODEV, EPERM.
+ * confirm it where it is stale. Returns at once: follow, or get, to see what came of it. A permanent one is
+ * left alone: being used like this it would be permanent no longer. IPv6 neighbours are asked from the
+ * interface's link-local address; where there is none they are not, and fail. Throws KernelError: ENODEV, EPERM.
  */
 export function probeNeighbour(socket: NetlinkSocket, interfaceIndex: number, ip: string): void {
+  if (getNeighbour(socket, interfaceIndex, ip)?.state === 'permanent') return
   socket.request({
     what: `probe neighbour ${ip}`,
     type: RtnetlinkType.neighbour.new,

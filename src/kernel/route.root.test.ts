@@ -100,11 +100,11 @@ describe('routes', { skip: notRoot }, () => {
   })
 
   it('are listed as ip lists them', () => {
-    assert.equal(first.length, 10)
+    assert.equal(first.length, 12)
     assert.deepEqual(byText(first), byText(secondOpinion(host)))
     assert.deepEqual(routes.listRoutes(host.socket, [4000]), [])
     const main = routes.listRoutes(host.socket, [routes.Table.main]).map(nameOf)
-    assert.deepEqual(main, ['10.0.0.0/24 0', '2001:db8::/64 256'])
+    assert.deepEqual(main, ['10.0.0.0/24 0', '2001:db8::/64 256', 'fe80::/64 256'])
   })
 
   it('are listed as ip lists them, also when ip made them', () => {

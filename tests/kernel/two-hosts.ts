@@ -5,9 +5,10 @@
  *      eth0 ────────── veth ──────────── eth0
  *      10.0.0.1/24                       10.0.0.2/24
  *      2001:db8::1/64                    2001:db8::2/64
+ *      fe80::1/64                        fe80::2/64
  *
  * The namespaces have no names: this process holds them by descriptor, and they are gone with it, however it ends.
- * No host speaks unasked: eth0 has no link-local address, which would be announced.
+ * No host speaks unasked: addresses are not announced, nor looked for on the link first.
  */
 import { execFileSync } from 'node:child_process'
 import { addAddress, listAddresses } from '../../src/kernel/address.ts'
@@ -90,7 +91,9 @@ function setUp({ socket }: OpenHost, number: number): void {
   }
   const { index: interfaceIndex } = getLink(socket, 'eth0')!
   addAddress(socket, { interfaceIndex, ip: `10.0.0.${number}`, bits: 24 })
-  addAddress(socket, { interfaceIndex, ip: `2001:db8::${number}`, bits: 64, noDad: true })
+  for (const prefix of ['2001:db8::', 'fe80::']) {
+    addAddress(socket, { interfaceIndex, ip: `${prefix}${number}`, bits: 64, noDad: true })
+  }
 }
 
 /** A cable takes the kernel a moment, and addresses wait for it. */

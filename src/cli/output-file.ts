@@ -6,8 +6,8 @@ import { sayFileError } from './input-file.ts'
 import { Exit, Failure } from './sluice-exit.ts'
 
 /**
- * Writes the parts beside `path` and then takes its place. What is no regular file (a pipe, /dev/null) is written to as it
- * is. Throws Failure, in one sentence.
+ * Writes the parts beside `path` and then takes its place. What is no regular file (a pipe, /dev/null) is written to
+ * as it is. Throws Failure, in one sentence.
  */
 export function writeFileWhole(path: string, parts: Iterable<Uint8Array>): void {
   try {

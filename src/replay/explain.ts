@@ -1,8 +1,8 @@
 /**
  * What would happen to a packet, and why: the packet path runs it on a copy of the tables, and the difference is told.
  *
- * The tables handed in are only read and are in use again afterwards. The copy is of all of them, some 200 MB with the
- * sizes of a live daemon, and is forgotten at once (docs/decisions/0003-a-laboratory-for-recorded-frames.md).
+ * The copy is of all tables, some 200 MB with the sizes of a live daemon, and is forgotten at once
+ * (docs/decisions/0003-a-laboratory-for-recorded-frames.md). A daemon makes it gradually, between frames.
  */
 import { assert } from '../base/assert.ts'
 import type { Explanation } from '../control/protocol.ts'
@@ -14,15 +14,18 @@ import { probe, refuseQuestion, type Question } from './probe.ts'
 import { tellOutcome } from './story-outcome.ts'
 import { tellSearch } from './story-search.ts'
 
-/** Asserts that `refuseQuestion` has nothing to say. `nameInterface` is asked for indices of interfaces. */
+/**
+ * Changes `paper`, a copy; afterwards `tables` are in use again. Asserts that `refuseQuestion` has nothing to say.
+ * `nameInterface` is asked for indices of interfaces.
+ */
 export function explain(
+  paper: TableSet,
   tables: TableSet,
   question: Question,
   nameInterface = (index: number) => `interface ${index}`,
 ): Explanation {
   const refusal = refuseQuestion(question)
   assert(refusal === undefined, refusal?.message ?? '')
-  const paper = tables.copy()
   try {
     paper.use()
     const trial = probe(question)

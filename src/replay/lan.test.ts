@@ -114,7 +114,7 @@ describe('readLan', () => {
     ['{}', '1:1: a LAN needs at least one interface: {"name", "mac", "addresses"}'],
     ['{"interfaces":', '1:15: the text ends too early'],
     [
-      '{"interfaces":[{"name":"a","mac":"02:00:00:00:00:01","addresses":[]},{"name":"a","mac":"02:00:00:00:00:01","addresses":[]}]}',
+      `{"interfaces":[${[1, 2].map((n) => `{"name":"a","mac":"02:00:00:00:00:0${n}","addresses":[]}`).join()}]}`,
       '1:15: two interfaces are called "a"',
     ],
   ]

@@ -37,7 +37,7 @@ export function keyOf(service: Service): ServiceKey {
   return { protocol: PROTOCOLS[protocol]!, address: addressOf(service), port }
 }
 
-/** '10.0.1.11:8080' for a row of `servers`; null for NONE. A server with port 0 takes every virtual port as it comes. */
+/** '10.0.1.11:8080' for a row of `servers`; null for NONE. A server with port 0 keeps the virtual port. */
 export function nameServer(row: number, virtualPort: number): string | null {
   if (row === NONE) return null
   const server = servers.row(row)

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { parseRules } from '../cli/ipvsadm-rules.ts'
+import { PROBES_MAX } from '../dataplane/limits.ts'
+import { connections } from '../dataplane/tables.ts'
 import { endpoint, tcpFrame, udpFrame } from '../wire/flow.ts'
 import { readPcap, writePcap, type Pcap, type PcapFrame } from '../wire/pcap.ts'
 import { printFrame } from '../wire/print.ts'
@@ -245,6 +247,18 @@ describe('replay', () => {
     const again = replay(capture(...frames), many).map(({ report }) => report)
     assert.deepEqual(once, again)
     assert.ok(once.every(({ reason }) => reason === 'toServer'))
+  })
+
+  it('takes tables large enough for what may open connections, not for every frame', () => {
+    const acks = FAMILIES.map(({ client, vip }) => tcpFrame(client, vip, { flags: TcpFlag.ack }))
+    const datagrams = FAMILIES.map(({ client, vip }) => udpFrame(client, vip))
+    const linesFor = (...frames: Uint8Array[]) => {
+      const pcap = capture(...Array.from({ length: 1000 }, () => frames).flat())
+      return worldFor(pcap, rules, undefined).tables.memoryOf(connections).capacity - PROBES_MAX
+    }
+    assert.equal(linesFor(...acks), 1024)
+    assert.equal(linesFor(...datagrams), 4096)
+    assert.equal(linesFor(syn), 2048)
   })
 
   it('tells of rules that the director refuses', () => {

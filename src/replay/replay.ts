@@ -1,12 +1,19 @@
 /**
  * Recorded frames through the packet path of a world, at the times they were recorded.
  *
- * Time is the capture's, counted from its first frame, and never goes back. A frame that the capture cut short (tcpdump
- * -s) runs with zeroes for what is missing, and what leaves is cut in the same place: the packet path reads headers only.
+ * Time is the capture's, counted from its first frame, and never goes back. A frame that the capture cut short
+ * (tcpdump -s) runs with zeroes for what is missing, and what leaves is cut in the same place: the packet path reads
+ * headers only.
  */
+import { viewOf } from '../base/bytes.ts'
 import { TICKS_PER_SECOND } from '../subset/clock.ts'
+import { Ethernet, EtherType } from '../wire/ethernet.ts'
+import { Protocol } from '../wire/ip-protocol.ts'
+import { Ipv4 } from '../wire/ipv4.ts'
+import { Ipv6 } from '../wire/ipv6.ts'
 import type { Pcap, PcapFrame } from '../wire/pcap.ts'
 import { printFrame } from '../wire/print.ts'
+import { Tcp, TcpFlag } from '../wire/tcp.ts'
 import { implyLan } from './implied-lan.ts'
 import type { Lan } from './lan.ts'
 import type { Rule } from './rule.ts'
@@ -43,11 +50,24 @@ export function worldFor({ frames }: Pcap, rules: readonly Rule[], lan: Lan | un
   const bytes = frames.map((frame) => frame.bytes)
   const known = lan ?? implyLan(bytes, rules)
   const size = {
-    connections: frames.length,
+    connections: bytes.filter(mayOpen).length,
     neighbours: known.neighbours.length,
     rules: rules.length,
   }
   return new World(known, size)
+}
+
+/** Only an estimate from above is wanted: what is no plain TCP segment without SYN may open a connection. */
+function mayOpen(frame: Uint8Array): boolean {
+  const at = Ethernet.size
+  if (frame.length < at + Ipv4.size + Tcp.size) return true
+  const view = viewOf(frame)
+  const isIpv4 = Ethernet.view(view, 0).type === EtherType.ipv4
+  const { versionAndLength, protocol } = Ipv4.view(view, at)
+  const tcp = at + (isIpv4 ? (versionAndLength & 0x0f) * 4 : Ipv6.size)
+  const carried = isIpv4 ? protocol : Ipv6.view(view, at).nextHeader
+  if (carried !== Protocol.tcp || frame.length < tcp + Tcp.size) return true
+  return (Tcp.view(view, tcp).offsetAndFlags & TcpFlag.syn) !== 0
 }
 
 /** Runs all frames of a capture, in its order, through a furnished world. */

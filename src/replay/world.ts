@@ -165,8 +165,8 @@ function nextAddress(): string {
 }
 
 /**
- * A frame longer than its link takes never was on a wire: the capture saw it before it was cut, or after its pieces were
- * joined. It stands for segments as long as the link takes. 0: it stands for itself.
+ * A frame longer than its link takes never was on a wire: the capture saw it before it was cut, or after its pieces
+ * were joined. It stands for segments as long as the link takes. 0: it stands for itself.
  */
 function segmentSizeOf(frame: Uint8Array, mtu: number): number {
   if (frame.length - Ethernet.size <= mtu) return 0

@@ -26,8 +26,11 @@ const PATIENCE_MS = 5000
 const DATAGRAMS_PER_FLOW = 3
 /** Each of so many HTTP requests is an upload, of more than fits one segment. */
 const UPLOAD_EVERY = 5
-/** Each flow has a port of its own, one after the other: a port used again would be the old flow for the director. */
-const FIRST_UDP_PORT = 10_000
+/**
+ * Connections and flows have ports of their own, one after the other. The system would sooner or later take one again,
+ * and to the director that would be the old connection: it goes where that went, and is not counted anew.
+ */
+const FIRST_PORT = 10_000
 const UPLOAD = Buffer.alloc(16_384, 'x')
 
 const [vip = '', httpPort, echoPort] = process.argv.slice(2)
@@ -35,7 +38,7 @@ let phase = ''
 let isStopping = false
 let connections = 0
 let requests = 0
-let flows = 0
+let ports = 0
 
 interface Connection {
   readonly connection: number
@@ -47,15 +50,20 @@ function openConnection(openedIn = phase): Connection {
   return { connection: ++connections, openedIn }
 }
 
+function takePort(): number {
+  return FIRST_PORT + ports++
+}
+
 function report(result: RequestResult): void {
   process.stdout.write(`${JSON.stringify(result)}\n`)
 }
 
-/** One HTTP request, over a connection of the agent's or, without one, of its own. */
-async function askHttp(kind: RequestKind, agent: Agent | false): Promise<void> {
+/** One HTTP request, over the connection of the agent or, without one, over one of its own. */
+async function askHttp(kind: RequestKind, agent?: Agent): Promise<void> {
   const openedIn = phase
   const isUpload = ++requests % UPLOAD_EVERY === 0
-  const options = { host: vip, port: Number(httpPort), agent, signal: patience() }
+  const connecting = agent === undefined ? { agent: false, localPort: takePort() } : { agent }
+  const options = { host: vip, port: Number(httpPort), signal: patience(), ...connecting }
   const asked = isUpload
     ? request({ ...options, method: 'POST', path: '/upload' })
     : request({ ...options, path: '/' })
@@ -84,7 +92,7 @@ async function askUdp(): Promise<void> {
   const connection = openConnection()
   const socket = createSocket('udp4')
   try {
-    socket.bind(FIRST_UDP_PORT + flows++)
+    socket.bind(takePort())
     await once(socket, 'listening')
     socket.connect(Number(echoPort), vip)
     await once(socket, 'connect')
@@ -135,7 +143,7 @@ function work(count: number, ask: () => () => Promise<void>): Promise<void>[] {
 async function main(): Promise<void> {
   const agents: Agent[] = []
   const keep = () => {
-    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+    const agent = new Agent({ keepAlive: true, maxSockets: 1, localPort: takePort() })
     agents.push(agent)
     return () => askHttp('kept', agent)
   }
@@ -146,7 +154,7 @@ async function main(): Promise<void> {
     if (workers.length > 0) continue
     workers = [
       ...work(KEPT_WORKERS, keep),
-      ...work(NEW_WORKERS, () => () => askHttp('new', false)),
+      ...work(NEW_WORKERS, () => () => askHttp('new')),
       ...work(UDP_WORKERS, () => askUdp),
     ]
   }

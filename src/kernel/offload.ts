@@ -53,8 +53,8 @@ export function readOffloads(socket: NetlinkSocket, interfaceName: string): Offl
 }
 
 /**
- * Switches what is given; the kernel switches off what depends on it. Throws KernelError: ENODEV, EPERM,
- * EOPNOTSUPP where the device cannot.
+ * Switches what is given; the kernel switches off what depends on it, and says nothing of what stays off because
+ * something that it depends on is. Throws KernelError: ENODEV, EPERM, EOPNOTSUPP where the device cannot.
  */
 export function changeOffloads(
   socket: NetlinkSocket,

@@ -1,11 +1,11 @@
 /**
  * What `ipvsadm -h` and `-v` print, to the byte: scripts and wrappers look for options in it.
  *
- * FULLNAT's options (`-b`, `-P`, `-Q`, `-G`, `-z`) are not among them, as they are not in ipvsadm 1.31; see docs.
+ * FULLNAT's options are not among them, as they are not in ipvsadm 1.31: see docs/differences.md.
  */
 
 /** Release of ipvsadm whose behaviour this is, and of IPVS. */
-export const VERSION_TEXT = 'ipvsadm v1.31 2019/12/24 (compiled with popt and IPVS v1.2.1)' + '\n'
+export const VERSION_TEXT = 'ipvsadm v1.31 2019/12/24 (compiled with popt and IPVS v1.2.1)\n'
 
 export const USAGE_TEXT = `${VERSION_TEXT}Usage:
   ipvsadm -A|E virtual-service [-s scheduler] [-p [timeout]] [-M netmask] [--pe persistence_engine] [-b sched-flags]

@@ -1,12 +1,12 @@
 /**
  * `sluice run`: the daemon, in the foreground, until SIGINT or SIGTERM.
  */
-import { readFileSync } from 'node:fs'
 import { Option, type Command } from 'commander'
 import { ControlError } from '../control/control-error.ts'
 import { DEFAULT_SOCKET_PATH } from '../control/protocol.ts'
 import type { DirectorDaemon } from '../daemon/director-daemon.ts'
-import { parseRules, RulesError, type Rule } from './ipvsadm-rules.ts'
+import { readRules } from './input-file.ts'
+import type { Rule } from './ipvsadm-rules.ts'
 import { Exit, Failure } from './sluice-exit.ts'
 
 interface RunOptions {
@@ -48,6 +48,7 @@ async function run(options: RunOptions): Promise<void> {
   if (process.getuid?.() !== 0) {
     throw new Failure(Exit.lacking, 'run needs root (CAP_NET_ADMIN and CAP_NET_RAW).')
   }
+  const rules = options.rules === undefined ? [] : readRules(options.rules)
   const { logToStderr } = await import('../daemon/log.ts')
   const daemon = await open(options, logToStderr)
   let isEnding = false
@@ -63,7 +64,7 @@ async function run(options: RunOptions): Promise<void> {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => end(0))
   try {
     daemon.start()
-    if (options.rules !== undefined) await applyRules(daemon, options.rules)
+    if (options.rules !== undefined) await applyRules(daemon, options.rules, rules)
     await daemon.listen()
   } catch (error) {
     await daemon.close()
@@ -90,8 +91,11 @@ async function open(options: RunOptions, log: Log): Promise<DirectorDaemon> {
 }
 
 /** All of the file, or the daemon does not start. In one go: the engine learns of all of it at once. */
-async function applyRules(daemon: DirectorDaemon, path: string): Promise<void> {
-  const rules = readRules(path)
+async function applyRules(
+  daemon: DirectorDaemon,
+  path: string,
+  rules: readonly Rule[],
+): Promise<void> {
   const outcomes = await Promise.allSettled(
     // Each of these calls takes its own parameters: the pairs are right, TypeScript cannot see it.
     rules.map((rule) => (daemon.calls[rule.call] as (parameters: unknown) => unknown)(rule.with)),
@@ -102,22 +106,4 @@ async function applyRules(daemon: DirectorDaemon, path: string): Promise<void> {
     return [`${path}:${rules[i]!.line}: ${outcome.reason.message}`]
   })
   if (refusals.length > 0) throw new Failure(Exit.no, refusals.join('\n'))
-}
-
-function readRules(path: string): Rule[] {
-  let text: string
-  try {
-    text = readFileSync(path, 'utf8')
-  } catch (error) {
-    throw new Failure(Exit.usage, `cannot read the rules: ${(error as Error).message}`)
-  }
-  try {
-    return parseRules(text)
-  } catch (error) {
-    if (!(error instanceof RulesError)) throw error
-    const lines = error.problems.map(
-      ({ line, column, message }) => `${path}:${line}:${column}: ${message}`,
-    )
-    throw new Failure(Exit.usage, lines.join('\n'))
-  }
 }

@@ -28,8 +28,12 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     load: () => import('./sluice-explain.ts'),
   },
   replay: {
-    summary: 'recorded frames through the packet path',
+    summary: 'run recorded frames through the packet path',
     load: () => import('./sluice-replay.ts'),
+  },
+  realserver: {
+    summary: 'be a real server for DR or TUN: the VIP, without answering ARP for it',
+    load: () => import('./sluice-realserver.ts'),
   },
 }
 

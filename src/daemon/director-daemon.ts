@@ -9,6 +9,7 @@
  * All of it runs on one loop, so no change is ever half made when a frame comes.
  */
 import { randomBytes } from 'node:crypto'
+import { setImmediate } from 'node:timers/promises'
 import type { CallTable } from '../control/call-table.ts'
 import { ControlError } from '../control/control-error.ts'
 import { ControlServer } from '../control/server.ts'
@@ -19,7 +20,7 @@ import { initTables } from '../director/init.ts'
 import { V8Engine } from '../engine/v8-engine.ts'
 import { KernelError } from '../kernel/errno.ts'
 import type { Link } from '../kernel/link.ts'
-import { explain } from '../replay/explain.ts'
+import { explainOn } from '../replay/explain.ts'
 import { refuseQuestion } from '../replay/probe.ts'
 import { directorCalls } from './calls.ts'
 import { ClaimKeeper } from './claim-keeper.ts'
@@ -96,10 +97,11 @@ export class DirectorDaemon {
         const uptimeS = (performance.now() - this.#startedMs) / 1000
         return readStatus(this.#engine, this.#director, uptimeS)
       },
-      explain: (question) => {
+      explain: async (question) => {
         const refusal = refuseQuestion(question)
         if (refusal !== undefined) throw new ControlError(refusal.errno, refusal.message)
-        return explain(tables, question, (index) => this.#nameOf(index))
+        const paper = await tables.copyGradually(setImmediate)
+        return explainOn(paper, tables, question, (index) => this.#nameOf(index))
       },
     }
   }

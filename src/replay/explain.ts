@@ -14,15 +14,23 @@ import { probe, refuseQuestion, type Question } from './probe.ts'
 import { tellOutcome } from './story-outcome.ts'
 import { tellSearch } from './story-search.ts'
 
-/**
- * Changes `paper`, a copy; afterwards `tables` are in use again. Asserts that `refuseQuestion` has nothing to say.
- * `nameInterface` is asked for indices of interfaces.
- */
+type NameInterface = (index: number) => string
+
+/** On a copy made at once; `tables` are in use afterwards. Asserts that `refuseQuestion` has nothing to say. */
 export function explain(
+  tables: TableSet,
+  question: Question,
+  nameInterface?: NameInterface,
+): Explanation {
+  return explainOn(tables.copy(), tables, question, nameInterface)
+}
+
+/** As `explain`, on `paper`, which is changed. */
+export function explainOn(
   paper: TableSet,
   tables: TableSet,
   question: Question,
-  nameInterface = (index: number) => `interface ${index}`,
+  nameInterface: NameInterface = (index) => `interface ${index}`,
 ): Explanation {
   const refusal = refuseQuestion(question)
   assert(refusal === undefined, refusal?.message ?? '')

@@ -87,7 +87,30 @@ export class TableSet {
     })
     return new TableSet(this.#tables, copies)
   }
+
+  /**
+   * As `copy`, a stretch at a time with `pause` in between, so that frames go on meanwhile. Each row is whole; rows of
+   * different stretches may be of slightly different times.
+   */
+  async copyGradually(pause: () => Promise<void>): Promise<TableSet> {
+    const copies: Memory[] = []
+    for (const [i, { capacity, bytes, base }] of this.#memories.entries()) {
+      const { size } = this.#tables[i]!.struct
+      const from = new Uint8Array(bytes.buffer, bytes.byteOffset + base, capacity * size)
+      const to = new Uint8Array(from.length)
+      const stretch = Math.max(1, Math.floor(STRETCH_BYTES / size)) * size
+      for (let at = 0; at < from.length; at += stretch) {
+        to.set(from.subarray(at, at + stretch), at)
+        if (from.length > stretch) await pause()
+      }
+      copies.push({ capacity, bytes: new DataView(to.buffer), base: 0 })
+    }
+    return new TableSet(this.#tables, copies)
+  }
 }
+
+/** Copied in a fraction of a millisecond. */
+const STRETCH_BYTES = 1 << 20
 
 /** A set in this process's own memory; `capacities` overrides rows by table name. */
 export function allocateTables(

@@ -7,7 +7,7 @@
 import { u32, type u8 } from '../subset/integers.ts'
 import { now } from '../subset/clock.ts'
 import { Protocol } from '../wire/ip-protocol.ts'
-import { countActivity } from './connection.ts'
+import { countActivity, isAvailable } from './connection.ts'
 import { FragmentKind, type Flow } from './flow.ts'
 import { ConnectionFlag, services, type Connection, type Server } from './tables.ts'
 import { isActiveTcpState, nextTcpState, TcpSide } from './tcp.ts'
@@ -24,8 +24,9 @@ export function advanceRequest(flow: Flow, line: Connection, server: Server): vo
   countRequest(flow, server)
 }
 
-/** Counts a packet towards the server. */
+/** Counts a packet towards the server; a removed one counts no more. */
 export function countRequest(flow: Flow, server: Server): void {
+  if (!isAvailable(server)) return
   server.addInPackets(1)
   server.addInBytes(flow.length)
   const service = requestServiceAt.at(server.service)
@@ -40,8 +41,9 @@ export function advanceReply(flow: Flow, line: Connection, server: Server): void
   countReply(flow, server)
 }
 
-/** Counts a packet towards the client. */
+/** Counts a packet towards the client; a removed server's no more. */
 export function countReply(flow: Flow, server: Server): void {
+  if (!isAvailable(server)) return
   server.addOutPackets(1)
   server.addOutBytes(flow.length)
   const service = replyServiceAt.at(server.service)

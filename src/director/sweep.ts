@@ -1,12 +1,12 @@
 /**
- * Takes expired connections out, a stretch of the table at a time, so that a million of them never stop the world.
+ * Takes connections out that are over, a stretch of the table at a time, so that a million of them never stop the world.
  *
  * On the way it measures how far each home's lines really stand from it and lowers `reach` where that has become
  * less: misses touch one line again. (See dataplane/connection.ts.)
  */
 import { isAtOrAfter } from '../subset/integers.ts'
 import { now } from '../subset/clock.ts'
-import { BUSY } from '../dataplane/connection.ts'
+import { BUSY, isAvailable } from '../dataplane/connection.ts'
 import { PROBES_MAX } from '../dataplane/limits.ts'
 import { endConnection } from '../dataplane/main.ts'
 import * as tables from '../dataplane/tables.ts'
@@ -23,7 +23,8 @@ export class Sweep {
   /** Looks at the next `lines` lines of the connection table in use. How many connections ended. */
   run(lines: number): number {
     const { capacity, bytes, base } = tables.connections.memory
-    const { connectionMask } = tables.settings.row(0)
+    const { connectionMask, switches } = tables.settings.row(0)
+    const endsOrphans = (switches & tables.Switch.expireNoDestination) !== 0
     const line = tables.Connection.view(bytes, base)
     let ended = 0
     const end = Math.min(this.#next + lines, capacity)
@@ -32,7 +33,7 @@ export class Sweep {
       this.#settle(i)
       this.#begin(i, line.reach)
       if (line.owner <= BUSY) continue
-      if (isAtOrAfter(now(), line.expires)) {
+      if (isAtOrAfter(now(), line.expires) || (endsOrphans && isOrphan(line))) {
         endConnection(i, line, tables.servers.row(line.server))
         ended++
       } else this.#note(i, line.owner & connectionMask)
@@ -61,4 +62,11 @@ export class Sweep {
     if (home < 0 || (seen & 0xff) <= needed) return
     tables.connections.row(home).swapReach(seen, ((seen & 0xffffff00) | needed) >>> 0)
   }
+}
+
+/**
+ * Was its server removed? With expire_nodest_conn it ends now. Differs from IPVS: there the removal itself ends it.
+ */
+function isOrphan(line: tables.Connection): boolean {
+  return !isAvailable(tables.servers.row(line.server))
 }

@@ -37,7 +37,11 @@ export class ForgedFlows {
   open({ proto, src, sport, dst, dport, kind }: FlowEvent): Taken {
     const client = textOf(src, sport)
     const virtual = textOf(dst, dport)
-    if (proto === 'udp') return takenBy(this.#lab.send('client', this.#datagram(client, virtual)))
+    if (proto === 'udp') {
+      return takenBy(
+        this.#lab.send('client', udpFrame(client, virtual, { over: overOf('client') })),
+      )
+    }
     const outcome = this.#segment('client', client, virtual, SYN)
     const taken = takenBy(outcome)
     if (taken.rs === null) return taken
@@ -70,14 +74,22 @@ export class ForgedFlows {
     }
   }
 
+  /** Datagrams of one client, each an IP packet of `length` bytes, on links that take it. */
+  sendLarge(count: number, length: number, virtual: string): void {
+    this.#lab.setMtu('client', length)
+    this.#lab.setMtu('server', length)
+    const data = new Uint8Array(length - IPV4_AND_UDP)
+    const frame = udpFrame('10.0.0.10:1024', virtual, { data, over: overOf('client') })
+    for (let i = 0; i < count; i++) this.#lab.send('client', frame)
+  }
+
   #segment(at: Side, from: string, to: string, flags: number): Outcome {
     return this.#lab.send(at, tcpFrame(from, to, { flags, over: overOf(at) }))
   }
-
-  #datagram(from: string, to: string): Uint8Array {
-    return udpFrame(from, to, { data: 'datagram', over: overOf('client') })
-  }
 }
+
+/** Bytes of an IPv4 header and a UDP header. */
+const IPV4_AND_UDP = 28
 
 function overOf(at: Side): { destinationMac: string } {
   return { destinationMac: DIRECTOR_MAC[at] }

@@ -65,6 +65,13 @@ export function shellOn(laboratory: Laboratory): TinyShell {
       })
       return { stdout, stderr, rc }
     },
+    sort: (_, input) => ({ stdout: sortLines(input), stderr: '', rc: 0 }),
   })
 }
 
+function sortLines(text: string): string {
+  return text
+    .split(/(?<=\n)/)
+    .sort()
+    .join('')
+}

@@ -5,6 +5,7 @@ import { Option, type Command } from 'commander'
 import { ControlError } from '../control/control-error.ts'
 import { DEFAULT_SOCKET_PATH } from '../control/protocol.ts'
 import type { DirectorDaemon } from '../daemon/director-daemon.ts'
+import type { Log } from '../daemon/log.ts'
 import { readRules } from './input-file.ts'
 import type { Rule } from './ipvsadm-rules.ts'
 import { Exit, Failure } from './sluice-exit.ts'
@@ -76,8 +77,6 @@ async function run(options: RunOptions): Promise<void> {
   process.stderr.write(`READY on ${daemon.attached}, control socket ${options.socket}\n`)
   notifyManager('READY=1')
 }
-
-type Log = typeof import('../daemon/log.ts').logToStderr
 
 /** What the kernel does not grant is what this machine lacks. */
 async function open(options: RunOptions, log: Log): Promise<DirectorDaemon> {

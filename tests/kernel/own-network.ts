@@ -3,6 +3,7 @@
  * with the last of them, however they end.
  */
 import { execFileSync, spawn } from 'node:child_process'
+import { extname, join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { unshare } from '../../src/kernel/ffi.ts'
@@ -69,8 +70,9 @@ export async function startPeer(
   link: string,
   ...args: string[]
 ): Promise<Peer> {
-  const script = fileURLToPath(new URL('./peer.ts', import.meta.url))
-  const child = spawn(process.execPath, ['--import', 'tsx', script, link, ...args], {
+  const here = fileURLToPath(import.meta.url)
+  const script = join(here, '..', `peer${extname(here)}`) // compiled or not
+  const child = spawn(process.execPath, [...process.execArgv, script, link, ...args], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   context.after(() => child.kill('SIGKILL'))

@@ -22,8 +22,8 @@ type Question = Calls['explain']['with']
 
 const HELP = `
 The packet is a TCP SYN or a UDP datagram from <client> to <virtual>, each an address and a port: 10.0.0.10:40000,
-[2001:db8::10]:40000. Without --rules it is sent through a copy of the running daemon's tables, which takes some 0.1 s
-and 200 MB for a moment. With --rules it is sent through tables made of these rules, and no daemon is needed.
+[2001:db8::10]:40000. Without --rules it is sent through a copy of the running daemon's tables, which for a moment is
+200 MB more. With --rules it is sent through tables made of these rules, and no daemon is needed.
 
 Exit status 0: it would reach a real server (or, as a server's answer, the client); 1: it would not; 2: wrong usage.
 ${LAN_HELP}

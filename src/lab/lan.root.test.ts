@@ -48,14 +48,18 @@ describe('a LAN of namespaces', { skip: notRoot }, () => {
     assert.deepEqual(ours(), [])
   })
 
-  it('is taken down with the processes in it, also those it does not know', async () => {
+  it('is taken down with the processes in it, those it does not know and those that will not end', async () => {
     const [lan, one] = buildPair()
     // One child, and one of the child's own that outlives it.
     const child = one.start('sh', ['-c', 'sleep 1000 & exit'])
     await new Promise((resolve) => child.once('exit', resolve))
     one.start('sleep', ['1000'])
+    const deaf = one.start('sh', ['-c', 'trap "" TERM; echo deaf; sleep 1000'], {
+      isTalkedTo: true,
+    })
+    await new Promise((resolve) => deaf.stdout!.once('data', resolve))
+    await until('all are there', () => processesIn([one.namespace]).length === 4)
     const pids = processesIn([one.namespace])
-    assert.equal(pids.length, 2)
     lan.takeDown()
     assert.deepEqual(ours(), [])
     await until('both gone', () => !pids.some(isAlive))

@@ -20,7 +20,11 @@ import { deleteNamespace, listNamespaces } from '../kernel/netns.ts'
 const FOLDER = '/run/sluice-lab'
 const KEPT = 'kept'
 const NAME = /^sluice-(\d+)-/
-const SWEEPS_MAX = 10
+/** How long processes may take to end when asked. */
+const PATIENCE_MS = 2000
+const POLL_MS = 5
+/** A word that nobody changes, to wait for. */
+const NOTHING = new Int32Array(new SharedArrayBuffer(4))
 
 /** What the names of all namespaces of this process's labs begin with. */
 export function labPrefix(pid: number = process.pid): string {
@@ -83,20 +87,27 @@ export function clearNamespaces(prefix: string): void {
   }
 }
 
-/** By SIGKILL. Sweeps again, for what was forked meanwhile. */
+/**
+ * Asks all to end, for what they would leave elsewhere on the machine they put in order themselves; ends those that do
+ * not. Looks again after each signal, for what was forked meanwhile.
+ */
 function endProcesses(namespaces: readonly string[]): void {
-  const ended = new Set<number>()
-  for (let sweep = 0; sweep < SWEEPS_MAX; sweep++) {
-    const fresh = processesIn(namespaces).filter((pid) => !ended.has(pid))
-    if (fresh.length === 0) return
-    for (const pid of fresh) {
-      ended.add(pid)
-      endProcess(pid)
+  const asked = new Set<number>()
+  const end = performance.now() + PATIENCE_MS
+  for (;;) {
+    const alive = processesIn(namespaces)
+    const overdueMs = performance.now() - end
+    if (alive.length === 0 || overdueMs > PATIENCE_MS) return
+    const isLate = overdueMs > 0
+    for (const pid of alive.filter((pid) => isLate || !asked.has(pid))) {
+      signal(pid, isLate ? 'SIGKILL' : 'SIGTERM')
+      asked.add(pid)
     }
+    Atomics.wait(NOTHING, 0, 0, POLL_MS) // Synchronous, since this is for a process about to end, too.
   }
 }
 
-/** Pids of all processes that are in one of the namespaces; never this one's. */
+/** Pids of all processes that live in one of the namespaces; never this one's. */
 export function processesIn(namespaces: readonly string[]): number[] {
   const wanted = new Set(namespaces.flatMap((name) => identityOf(`/run/netns/${name}`) ?? []))
   if (wanted.size === 0) return []
@@ -116,9 +127,9 @@ function identityOf(handle: string): string | undefined {
   }
 }
 
-function endProcess(pid: number): void {
+function signal(pid: number, name: NodeJS.Signals): void {
   try {
-    process.kill(pid, 'SIGKILL')
+    process.kill(pid, name)
   } catch {
     // It has ended by itself.
   }

@@ -3,14 +3,13 @@
  */
 import { connect, type Socket } from 'node:net'
 import { ControlError } from './control-error.ts'
+import { ANSWER_MAX } from './limits.ts'
 import { LineReader } from './lines.ts'
 import type { CallName, Calls } from './protocol.ts'
 
-/** Bytes of one answer's line: a part of PART_ROWS rows fits many times over. */
-const ANSWER_MAX = 64 << 20
-
 interface Pending {
-  parts: unknown[] | undefined
+  /** The parts of a long answer that came. */
+  readonly parts: unknown[][]
   resolve(result: unknown): void
   reject(error: Error): void
 }
@@ -27,88 +26,108 @@ export class ControlClient {
   readonly #pending = new Map<number, Pending>()
   readonly #lines = new LineReader(ANSWER_MAX)
   #id = 0
+  /** Why there can be no more calls. */
   #lost: ControlError | undefined
 
   private constructor(socket: Socket) {
     this.#socket = socket
     socket.on('data', (chunk: Buffer) => this.#take(chunk))
     socket.on('error', () => socket.destroy())
-    socket.on('close', () => this.#lose('the daemon ended the connection'))
+    socket.on('close', () => this.#lose('EPIPE', 'the daemon ended the connection'))
   }
 
   /** Rejects with ControlError where no daemon answers: ENOENT, ECONNREFUSED, EACCES. */
   static connect(path: string): Promise<ControlClient> {
     return new Promise((resolve, reject) => {
       const socket = connect(path)
-      socket.once('error', (error: NodeJS.ErrnoException) => {
-        const errno = error.code ?? 'EIO'
-        reject(new ControlError(errno, reasonOf(errno, path)))
-      })
+      const refuse = (error: NodeJS.ErrnoException) => reject(refusal(error.code ?? 'EIO', path))
+      socket.once('error', refuse)
       socket.once('connect', () => {
-        socket.removeAllListeners('error')
+        socket.off('error', refuse)
         resolve(new ControlClient(socket))
       })
     })
   }
 
-  /** Calls may be made before earlier ones are answered. Rejects with ControlError: refused, or EPIPE: connection lost. */
+  /**
+   * Calls may be made before earlier ones are answered. Rejects with ControlError: a refusal, EPIPE where the connection
+   * is lost, or what the daemon had against the client as such.
+   */
   call<N extends CallName>(name: N, parameters: Calls[N]['with']): Promise<Calls[N]['result']> {
     if (this.#lost !== undefined) return Promise.reject(this.#lost)
     const id = ++this.#id
     return new Promise((resolve, reject) => {
-      this.#pending.set(id, {
-        parts: undefined,
-        resolve: resolve as (result: unknown) => void,
-        reject,
-      })
-      this.#socket.write(`${JSON.stringify({ id, call: name, with: parameters })}\n`)
+      const pending = { parts: [], resolve: resolve as (result: unknown) => void, reject }
+      this.#pending.set(id, pending)
+      this.#send(`${JSON.stringify({ id, call: name, with: parameters })}\n`)
     })
   }
 
+  /** What is sent in one turn goes out together. */
+  #send(line: string): void {
+    const socket = this.#socket
+    if (socket.writableCorked === 0) {
+      socket.cork()
+      process.nextTick(() => socket.uncork())
+    }
+    socket.write(line)
+  }
+
   #take(chunk: Buffer): void {
-    const lines = this.#lines.push(chunk)
-    if (lines === undefined) return this.#break('sent an endless line')
-    for (const line of lines) {
-      let answer: Answer
-      try {
-        answer = JSON.parse(line) as Answer
-      } catch {
-        return this.#break('sent no JSON')
-      }
+    for (const line of this.#lines.push(chunk)) {
+      const answer = parseAnswer(line)
+      if (answer === undefined) return this.#leave('EPROTO', 'the daemon sent what is no answer')
       this.#settle(answer)
     }
+    if (this.#lines.isTooLong) this.#leave('EPROTO', 'the daemon sent a line without an end')
   }
 
   #settle({ id, result, part, error }: Answer): void {
-    const pending = this.#pending.get(id ?? -1)
-    if (pending === undefined || id === null) return
+    // Not about one call: the daemon does not want this client, and ends the connection.
+    if (id === null) return this.#lose(error?.errno ?? 'EPROTO', error?.message ?? 'refused')
+    const pending = this.#pending.get(id)
+    if (pending === undefined) return
     if (part !== undefined) {
-      pending.parts ??= []
-      for (const row of part) pending.parts.push(row)
+      pending.parts.push(part)
       return
     }
     this.#pending.delete(id)
     if (error !== undefined) pending.reject(new ControlError(error.errno, error.message))
-    else if (pending.parts === undefined) pending.resolve(result)
-    else pending.resolve(pending.parts.concat(result as unknown[]))
+    else if (pending.parts.length === 0) pending.resolve(result)
+    else pending.resolve([...pending.parts, result].flat())
   }
 
-  #break(what: string): void {
-    this.#lose(`the daemon ${what}`)
-    this.#socket.destroy()
-  }
-
-  #lose(message: string): void {
-    this.#lost ??= new ControlError('EPIPE', message)
+  /** Rejects what is outstanding; from now on every call. */
+  #lose(errno: string, message: string): void {
+    this.#lost ??= new ControlError(errno, message)
     for (const { reject } of this.#pending.values()) reject(this.#lost)
     this.#pending.clear()
   }
 
+  #leave(errno: string, message: string): void {
+    this.#lose(errno, message)
+    this.#socket.destroy()
+  }
+
+  /** What was sent still goes out; nothing is waited for. */
   close(): void {
-    this.#lost ??= new ControlError('EPIPE', 'the connection was closed here')
-    this.#socket.end()
+    this.#lose('EPIPE', 'the connection was closed here')
+    this.#socket.destroySoon()
     this.#socket.unref()
   }
+}
+
+function parseAnswer(line: string): Answer | undefined {
+  try {
+    const value = JSON.parse(line) as Answer | null
+    return typeof value === 'object' && value !== null ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function refusal(errno: string, path: string): ControlError {
+  return new ControlError(errno, reasonOf(errno, path))
 }
 
 function reasonOf(errno: string, path: string): string {

@@ -1,29 +1,42 @@
 /**
  * One client of the control socket: its lines in, the answers out, in order.
+ *
+ * Calls begin in order, at once, and are answered in order. That a call begins before the one before it is answered lets
+ * changes share one step of the engine (daemon/claim-keeper.ts). Behind a call with a long result the next begins when
+ * that is written: so a client has one listing in the making, and each shows what the calls before it left.
+ *
+ * Two things are bounded here: what waits in memory for a client that does not read (OUTSTANDING_MAX answers; then it is
+ * not read from either), and how long packets wait for this client (SLICE_MS).
  */
 import type { Socket } from 'node:net'
 import type { CallTable } from './call-table.ts'
 import { ControlError } from './control-error.ts'
+import { OUTSTANDING_MAX, PART_CHARS, SLICE_MS } from './limits.ts'
 import { LineReader } from './lines.ts'
 import { LINE_MAX, PART_ROWS, type CallName } from './protocol.ts'
+import { shorten } from './shape.ts'
 import { checkParameters } from './validate.ts'
-
-/** Answers that may be outstanding before no further line is taken. */
-const OUTSTANDING_MAX = 1024
 
 export interface SessionOptions {
   /** A call failed with something that is no refusal: the daemon's own fault. */
   onFault?(error: unknown): void
 }
 
-type Outcome = { readonly result: unknown } | { readonly error: unknown }
+interface Refusal {
+  readonly errno: string
+  readonly message: string
+}
+
+/** How a call ended. `long`: rows that are made while they are written. */
+type Outcome =
+  { readonly result: unknown } | { readonly long: Iterable<unknown> } | { readonly error: Refusal }
 
 export class ControlSession {
   readonly #socket: Socket
   readonly #calls: CallTable
   readonly #options: SessionOptions
   readonly #lines = new LineReader(LINE_MAX)
-  /** The last answer written, or being written. */
+  /** Resolves when every call that began is answered. */
   #answered: Promise<void> = Promise.resolve()
   #outstanding = 0
 
@@ -33,97 +46,178 @@ export class ControlSession {
     this.#options = options
   }
 
-  run(): void {
-    this.#socket.on('error', () => this.#socket.destroy())
-    this.#socket.on('data', (chunk: Buffer) => {
-      const lines = this.#lines.push(chunk)
-      if (lines === undefined) {
-        const tooLong = new ControlError('EMSGSIZE', `a line has more than ${LINE_MAX} bytes`)
-        this.#queue(null, Promise.resolve({ error: tooLong }))
-        this.#socket.pause()
-        void this.#answered.then(() => this.#socket.end())
-        return
-      }
-      for (const line of lines) if (line !== '') this.#begin(line)
-      if (this.#outstanding > OUTSTANDING_MAX) this.#socket.pause()
-    })
-  }
-
-  #begin(line: string): void {
-    let request: { id?: unknown; call?: unknown; with?: unknown }
+  /** Serves the client until it has gone. Needs a socket that may be half open. */
+  async run(): Promise<void> {
+    // The error itself reaches whoever reads or writes.
+    this.#socket.on('error', () => {})
     try {
-      request = JSON.parse(line) as typeof request
-      if (typeof request !== 'object' || request === null) throw new SyntaxError('no object')
+      for await (const chunk of this.#socket.iterator({ destroyOnReturn: false })) {
+        await this.#takeLines(this.#lines.push(chunk as Buffer))
+        if (this.#lines.isTooLong) break
+      }
+      await this.#answered
+      await this.#end()
     } catch {
-      const error = new ControlError('EINVAL', 'this line is no JSON object')
-      this.#queue(null, Promise.resolve({ error }))
-      return
+      // The client has gone, or it breaks off in the middle of an answer.
+      this.#socket.destroy()
     }
-    const id = typeof request.id === 'number' ? request.id : null
-    this.#queue(id, this.#call(request.call, request.with))
   }
 
-  /** Begins the call now. */
-  async #call(name: unknown, parameters: unknown): Promise<Outcome> {
+  async #takeLines(lines: readonly string[]): Promise<void> {
+    let sliceMs = performance.now()
+    for (const line of lines) {
+      if (line !== '' && this.#begin(line)) await this.#answered
+      if (performance.now() - sliceMs < SLICE_MS) continue
+      await nextTurn()
+      sliceMs = performance.now()
+    }
+    if (this.#outstanding > OUTSTANDING_MAX) await this.#answered
+  }
+
+  /** True: the answer is long, no other call may begin before it is written. */
+  #begin(line: string): boolean {
+    const request = parseRequest(line)
+    if (request === undefined) {
+      this.#queue(null, { error: { errno: 'EINVAL', message: 'this line is no JSON object' } })
+      return false
+    }
+    const outcome = this.#call(request.call, request.with)
+    this.#queue(Number.isFinite(request.id) ? (request.id as number) : null, outcome)
+    return 'long' in outcome
+  }
+
+  #call(name: unknown, parameters: unknown): Outcome | Promise<Outcome> {
     try {
       if (typeof name !== 'string' || !Object.hasOwn(this.#calls, name)) {
-        throw new ControlError('ENOSYS', `there is no call ${JSON.stringify(name)}`)
+        throw new ControlError('ENOSYS', `there is no call ${shorten(name)}`)
       }
       const checked = checkParameters(name as CallName, parameters)
       const call = this.#calls[name as CallName] as (parameters: unknown) => unknown
-      return { result: await call(checked) }
+      const result = call(checked)
+      if (isLong(result)) return { long: result }
+      if (!(result instanceof Promise)) return { result }
+      return result.then(
+        (settled: unknown) => ({ result: settled }),
+        (error: unknown) => ({ error: this.#refuse(error) }),
+      )
     } catch (error) {
-      if (!(error instanceof ControlError)) this.#options.onFault?.(error)
-      return { error }
+      return { error: this.#refuse(error) }
     }
   }
 
-  #queue(id: number | null, outcome: Promise<Outcome>): void {
+  #queue(id: number | null, outcome: Outcome | Promise<Outcome>): void {
     this.#outstanding++
     const before = this.#answered
     this.#answered = (async () => {
       await before
       await this.#answer(id, await outcome)
-      if (--this.#outstanding === 0 && this.#socket.isPaused()) this.#socket.resume()
-    })().catch(() => void this.#socket.destroy())
+      this.#outstanding--
+    })()
+    // Whoever awaits it next learns of the client's departure.
+    this.#answered.catch(() => {})
   }
 
   async #answer(id: number | null, outcome: Outcome): Promise<void> {
-    if ('error' in outcome) return this.#write({ id, error: describe(outcome.error) })
-    const { result } = outcome
-    if (!isLong(result)) return this.#write({ id, result: result ?? null })
-    let part: unknown[] = []
-    for (const row of result) {
-      part.push(row)
-      if (part.length < PART_ROWS) continue
-      await this.#write({ id, part })
-      part = []
-      // Packets go before listings: let the loop do its other work.
-      await new Promise((resolve) => setImmediate(resolve))
+    if ('result' in outcome) return this.#write({ id, result: outcome.result ?? null })
+    if ('error' in outcome) return this.#write({ id, error: outcome.error })
+    const rows = outcome.long[Symbol.iterator]()
+    try {
+      for (;;) {
+        const { part, isLast, error } = nextPart(rows)
+        if (error !== undefined) return this.#write({ id, error: this.#refuse(error) })
+        await this.#write(`{"id":${id},"${isLast ? 'result' : 'part'}":[${part.join()}]}`)
+        if (isLast) return
+        await nextTurn()
+      }
+    } finally {
+      rows.return?.()
     }
-    await this.#write({ id, result: part })
   }
 
-  /** Resolves once the client has taken enough for more. */
-  #write(message: object): Promise<void> | void {
+  /** What the client is told of a thrown error; one that is no refusal is the daemon's own fault. */
+  #refuse(error: unknown): Refusal {
+    if (error instanceof ControlError) return { errno: error.errno, message: error.message }
+    this.#options.onFault?.(error)
+    return { errno: 'EINTERNAL', message: 'the daemon failed at this; its log says why' }
+  }
+
+  /** Resolves once the client has taken enough for more; rejects if it has gone. */
+  #write(answer: object | string): Promise<void> | void {
+    const line = typeof answer === 'string' ? answer : JSON.stringify(answer)
     if (this.#socket.destroyed) throw new Error('the client has gone')
-    if (this.#socket.write(`${JSON.stringify(message)}\n`)) return
+    if (!this.#socket.write(`${line}\n`)) return this.#drained()
+  }
+
+  #drained(): Promise<void> {
     return new Promise((resolve, reject) => {
-      const gone = () => reject(new Error('the client has gone'))
-      this.#socket.once('close', gone)
-      this.#socket.once('drain', () => {
-        this.#socket.off('close', gone)
-        resolve()
-      })
+      const settle = () => {
+        this.#socket.off('close', settle).off('drain', settle)
+        if (this.#socket.destroyed) reject(new Error('the client has gone'))
+        else resolve()
+      }
+      this.#socket.on('close', settle).on('drain', settle)
     })
   }
+
+  /** Says what was wrong with a line that never ended, and that nothing more comes. */
+  async #end(): Promise<void> {
+    if (this.#lines.isTooLong) {
+      const error = { errno: 'EMSGSIZE', message: `a line has more than ${LINE_MAX} bytes` }
+      await this.#write({ id: null, error })
+      // What it still sends is let go: a client that cannot write all of it might never come to read this.
+      this.#socket.resume()
+    }
+    this.#socket.end()
+  }
+}
+
+interface Request {
+  readonly id?: unknown
+  readonly call?: unknown
+  readonly with?: unknown
+}
+
+function parseRequest(line: string): Request | undefined {
+  try {
+    const value = JSON.parse(line) as unknown
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
+  } catch {
+    // No JSON at all.
+  }
+  return undefined
+}
+
+interface Part {
+  /** Rows as JSON. */
+  readonly part: string[]
+  readonly isLast: boolean
+  readonly error?: unknown
+}
+
+/** As many rows as may be made in one turn. */
+function nextPart(rows: Iterator<unknown>): Part {
+  const untilMs = performance.now() + SLICE_MS
+  const part: string[] = []
+  let chars = 0
+  try {
+    do {
+      const row = rows.next()
+      if (row.done === true) return { part, isLast: true }
+      const text = JSON.stringify(row.value)
+      part.push(text)
+      chars += text.length
+    } while (part.length < PART_ROWS && chars < PART_CHARS && performance.now() < untilMs)
+  } catch (error) {
+    return { part, isLast: true, error: error ?? new Error('thrown without a reason') }
+  }
+  return { part, isLast: false }
 }
 
 function isLong(result: unknown): result is Iterable<unknown> {
   return typeof result === 'object' && result !== null && Symbol.iterator in result
 }
 
-function describe(error: unknown): { errno: string; message: string } {
-  if (error instanceof ControlError) return { errno: error.errno, message: error.message }
-  return { errno: 'EINTERNAL', message: 'the daemon failed at this; its log says why' }
+/** Lets the loop do its other work: packets go before listings. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
 }

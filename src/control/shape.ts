@@ -20,14 +20,14 @@ export function refuseShape(path: string, what: string): never {
 }
 
 /** A value in a message: short, whatever it is. */
-function show(value: unknown): string {
+export function shorten(value: unknown): string {
   const text = JSON.stringify(value) ?? String(value)
   return text.length > 40 ? `${text.slice(0, 37)}…` : text
 }
 
 export function integer(min: number, max: number): Shape<number> {
   return (value, path) => {
-    if (!Number.isInteger(value)) refuseShape(path, `${show(value)} is no integer`)
+    if (!Number.isInteger(value)) refuseShape(path, `${shorten(value)} is no integer`)
     const number = value as number
     if (number < min || number > max) {
       refuseShape(path, `${number} is not between ${min} and ${max}`)
@@ -37,22 +37,24 @@ export function integer(min: number, max: number): Shape<number> {
 }
 
 export const boolean: Shape<boolean> = (value, path) =>
-  typeof value === 'boolean' ? value : refuseShape(path, `${show(value)} is neither true nor false`)
+  typeof value === 'boolean'
+    ? value
+    : refuseShape(path, `${shorten(value)} is neither true nor false`)
 
 export const text: Shape<string> = (value, path) =>
-  typeof value === 'string' ? value : refuseShape(path, `${show(value)} is no text`)
+  typeof value === 'string' ? value : refuseShape(path, `${shorten(value)} is no text`)
 
 export function oneOf<T extends string | number>(...allowed: readonly T[]): Shape<T> {
   return (value, path) =>
     allowed.includes(value as T)
       ? (value as T)
-      : refuseShape(path, `${show(value)} is none of ${allowed.join(', ')}`)
+      : refuseShape(path, `${shorten(value)} is none of ${allowed.join(', ')}`)
 }
 
 /** An IP address, made canonical. v4-mapped ones are refused: the tables hold IPv4 in that form. */
 export const address: Shape<string> = (value, path) => {
   const ip = typeof value === 'string' ? parseIp(value) : undefined
-  if (ip === undefined) return refuseShape(path, `${show(value)} is no IP address`)
+  if (ip === undefined) return refuseShape(path, `${shorten(value)} is no IP address`)
   const [w0, w1, w2, w3] = ipToWords(ip)
   if (familyOf(ip) === 6 && w0 === 0 && w1 === 0 && w2 === 0xffff) {
     const dotted = [w3 >>> 24, (w3 >>> 16) & 255, (w3 >>> 8) & 255, w3 & 255].join('.')
@@ -72,7 +74,7 @@ export function object<F extends Fields, O extends Fields = Record<never, never>
 ): Shape<Of<F> & Partial<Of<O>>> {
   return (value, path) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      refuseShape(path, `${show(value)} is no object`)
+      refuseShape(path, `${shorten(value)} is no object`)
     }
     const given = value as Record<string, unknown>
     const result: Record<string, unknown> = {}

@@ -98,7 +98,7 @@ export class RawSocket {
     }
   }
 
-  /** How many packets lie in the slots now: 0 if there are none, RECEIVE_MAX if there may be more. Throws KernelError. */
+  /** How many packets lie in the slots now: 0 for none, RECEIVE_MAX if there may be more. Throws KernelError. */
   receive(): number {
     for (let i = 0; i < RECEIVE_MAX; i++) {
       const length = this.family === 4 ? 0 : CONTROL_SIZE

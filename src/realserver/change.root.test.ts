@@ -100,13 +100,22 @@ describe('a change', { skip: notRoot }, () => {
     ip(`addr del ${VIP6}/128 dev slreal`)
   })
 
-  it('gives this host’s own connections no other source', () => {
+  it('gives this host’s own connections no other source, if it has one', () => {
     makeChange({ kind: 'address', ip: VIP }, netlink)
     makeChange({ kind: 'address', ip: VIP6 }, netlink)
     ip('addr del 10.93.0.1/24 dev slreal')
     ip('route add 10.93.0.0/24 dev slreal')
     assert.doesNotMatch(ip('route get 10.93.0.9'), new RegExp(`src ${VIP}`))
     assert.match(ip('-6 route get 2001:db8:93::9'), /src 2001:db8:93::1 /)
+    ip('addr del 2001:db8:93::1/64 dev slreal')
+    ip('-6 route add 2001:db8:93::/64 dev slreal')
+    assert.match(
+      ip('-6 route get 2001:db8:93::9'),
+      /src 2001:db8:93::100 /,
+      'IPv6 knows no host scope',
+    )
+    ip('-6 route del 2001:db8:93::/64 dev slreal')
+    ip('addr add 2001:db8:93::1/64 dev slreal nodad')
     ip('route del 10.93.0.0/24 dev slreal')
     ip('addr add 10.93.0.1/24 dev slreal')
     undoChange({ kind: 'address', ip: VIP }, netlink)

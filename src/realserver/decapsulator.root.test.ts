@@ -195,7 +195,7 @@ describe('a decapsulator', { skip: notRoot }, () => {
   }
 })
 
-/** Has the kernel wait 1 ms for more to put together. Network devices are seen in a sysfs mounted in their namespace. */
+/** Has GRO wait 1 ms for more to put together. Network devices are seen in a sysfs mounted in their namespace. */
 function delayGro(name: string): void {
   const script = `mount -t sysfs sysfs /sys && echo 1000000 > /sys/class/net/${name}/gro_flush_timeout`
   execFileSync('unshare', ['--mount', 'sh', '-c', script])

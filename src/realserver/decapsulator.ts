@@ -5,8 +5,8 @@
  *        (behind the host's firewall, reassembled)                                     │
  *                                         client ◄── the answer, from the VIP ── the host's routes
  *
- * Differs from IPVS: there a tunl0 of the real server's kernel does this. Here as there, inner packets are taken whoever
- * sent the tunnel packet: who may send them is the firewall's business (protocols 4 and 41, from the directors).
+ * Differs from IPVS: there a tunl0 of the real server's kernel does this. Here as there, inner packets are taken
+ * whoever sent the tunnel packet: who may send them is the firewall's business (protocols 4 and 41, from directors).
  */
 import { familyOf } from '../base/ip.ts'
 import { isKernelError } from '../kernel/errno.ts'

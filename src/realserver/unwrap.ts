@@ -6,10 +6,10 @@
  *
  * - Only what is addressed to one of the VIPs comes out of the tunnel.
  * - Congestion marks of the outer header go over to the inner one: RFC 6040 §4.2. Nothing else is changed.
- * - The kernel may have put TCP segments together (GRO), or not yet have finished the sender's work (veth): then
- *   the transport checksum is partial, which looks so: the field holds just the sum of the pseudo-header. The stack must be
- *   told, or it would drop the packet. Whole ones it verifies itself. (One whole checksum in 65536 looks partial; then it
- *   goes unverified.) UDP datagrams put together, for a socket with UDP_GRO, cannot be told apart again.
+ * - The kernel may have put TCP segments together (GRO), or not yet have finished the sender's work (veth): then the
+ *   transport checksum is partial, which looks so: the field holds just the sum of the pseudo-header. The stack must
+ *   be told, or it would drop the packet. Whole ones it verifies itself. (One whole checksum in 65536 looks partial;
+ *   then it goes unverified.) UDP datagrams put together, for a socket with UDP_GRO, cannot be taken apart again.
  *
  * Pure; allocates nothing per packet.
  */
@@ -69,8 +69,8 @@ export class Unwrapper {
   }
 
   /**
-   * Takes the packet out of the `length` bytes at `start`, which came with this traffic class in a header that announced
-   * `protocol`. Undefined, and the fields tell of it, if it goes on.
+   * Takes the packet out of the `length` bytes at `start`, which came with this traffic class behind a header that
+   * announced `protocol`. Undefined, and the fields tell of it, if it goes on.
    */
   unwrap(
     bytes: DataView,

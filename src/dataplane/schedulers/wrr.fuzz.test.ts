@@ -1,0 +1,112 @@
+/**
+ * wrr against its description: shares over a period, and the kernel's walk step by step. FUZZ_SEED repeats a run.
+ */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { OneService } from '../../../tests/dataplane/one-service.ts'
+import { Random } from '../../base/random.ts'
+import { adjustCurrentWeight, buildWrr } from './wrr.ts'
+
+const SEED = Number(process.env.FUZZ_SEED ?? 20_250_102)
+const ROUNDS = 100
+
+/** Weights of servers 1, 2, …; not all are 0. */
+function randomWeights(random: Random): number[] {
+  const factor = 1 + random.below(3)
+  const weights = Array.from({ length: 1 + random.below(7) }, () => random.below(7) * factor)
+  return weights.some((weight) => weight > 0) ? weights : [1]
+}
+
+test(`over a period each server is chosen weight / gcd times (seed ${SEED})`, () => {
+  const random = new Random(SEED)
+  for (let i = 0; i < ROUNDS; i++) {
+    const weights = randomWeights(random)
+    const { gcd } = buildWrr(weights)
+    const shares = weights.map((weight) => weight / gcd)
+    const period = shares.reduce((sum, share) => sum + share, 0)
+    const service = new OneService('wrr', weights)
+    // A period may begin anywhere.
+    service.openNext(random.below(period))
+    const choices = [...service.openNext(period)]
+    const counts = weights.map((_, n) => choices.filter((each) => each === `${n + 1}`).length)
+    assert.deepEqual(counts, shares, `weights ${weights}`)
+  }
+})
+
+/** ip_vs_wrr.c's walk as it is described: one server after the other, one level after the other. */
+class Walk {
+  readonly #list: { n: number; weight: number }[] = []
+  #at = -1
+  #level = 0
+
+  add(n: number, weight: number): void {
+    this.#list.unshift({ n, weight })
+    this.#change()
+  }
+
+  edit(n: number, weight: number): void {
+    this.#list.find((each) => each.n === n)!.weight = weight
+    this.#change()
+  }
+
+  remove(n: number): void {
+    this.#list.splice(
+      this.#list.findIndex((each) => each.n === n),
+      1,
+    )
+    this.#change()
+  }
+
+  get members(): number[] {
+    return this.#list.map(({ n }) => n)
+  }
+
+  #mark() {
+    return buildWrr(this.#list.map(({ weight }) => weight))
+  }
+
+  #change(): void {
+    this.#at = -1
+    this.#level = adjustCurrentWeight(this.#level, this.#mark())
+  }
+
+  next(): string {
+    const { gcd, firstWeight } = this.#mark()
+    if (firstWeight === 0) return '-'
+    for (;;) {
+      this.#at++
+      if (this.#at === this.#list.length) {
+        this.#at = -1
+        this.#level -= gcd
+        if (this.#level <= 0) this.#level = firstWeight
+      } else if (this.#list[this.#at]!.weight >= this.#level) return `${this.#list[this.#at]!.n}`
+    }
+  }
+}
+
+test(`with edits in between, every choice is the kernel's (seed ${SEED})`, () => {
+  const random = new Random(SEED)
+  for (let i = 0; i < ROUNDS; i++) {
+    const walk = new Walk()
+    const service = new OneService('wrr', [])
+    const done: string[] = []
+    for (let step = 0; step < 20; step++) {
+      const { members } = walk
+      const free = [1, 2, 3, 4, 5, 6, 7, 8, 9].filter((n) => !members.includes(n))
+      const what = members.length === 0 ? 'add' : random.pick(['add', 'edit', 'edit', 'remove'])
+      const weight = random.below(5) * (1 + random.below(3))
+      const n = what === 'add' ? random.pick(free) : random.pick(members)
+      if (what === 'add') service.add(n, { weight })
+      else if (what === 'edit') service.edit(n, { weight })
+      else service.remove(n)
+      if (what === 'remove') walk.remove(n)
+      else walk[what as 'add' | 'edit'](n, weight)
+      done.push(`${what} ${n} ${weight}`)
+      for (let count = random.below(8); count > 0; count--) {
+        const wanted = walk.next()
+        assert.equal(service.openNext(1), wanted, done.join(', '))
+        done.push(wanted)
+      }
+    }
+  }
+})

@@ -7,8 +7,8 @@
  */
 import { Reason } from '../src/dataplane/verdict.ts'
 import type { ForwardingMethod } from '../src/director/model.ts'
-import { measure, printTable } from './_measure.ts'
-import { World } from './_world.ts'
+import { measure, printTable } from './parts/measure.ts'
+import { World } from './parts/world.ts'
 
 const FLOWS = [1, 1_000, 100_000, 1_000_000]
 const METHODS: readonly ForwardingMethod[] = ['masquerade', 'direct', 'tunnel', 'fullnat']

@@ -1,10 +1,10 @@
 /**
- * Through real interfaces: a generator in one namespace, a director in a second, a sink in a third, cables between them.
+ * Through real interfaces: a generator in one namespace, a director in a second, a sink in a third, cables between.
  *
  *   generator ── veth ──► director: NAT to one real server ── veth ──► sink
  *
- * The peer is the same director without Sluice: the kernel's own forwarding of the same frames, sent to the server itself.
- * That is no load balancing, only the price of the way; it runs on the generator's core, within its system call.
+ * The peer is the same director without Sluice: the kernel's own forwarding of the same frames, sent to the server
+ * itself. That is no load balancing, only the price of the way; it runs on the generator's core, within its system call.
  *
  * `frames/s` is what arrived at the sink. `a core` divides by the CPU time that the director's process took.
  */
@@ -18,8 +18,8 @@ import { Director } from '../src/lab/director.ts'
 import type { Host } from '../src/lab/host.ts'
 import { Lan } from '../src/lab/lan.ts'
 import { clearLab, labFolder, labPrefix } from '../src/lab/leftovers.ts'
-import type { GeneratorSpec } from './_generator.ts'
-import { printTable } from './_measure.ts'
+import type { GeneratorSpec } from './parts/generator.ts'
+import { printTable } from './parts/measure.ts'
 
 const VIP = '10.1.0.100'
 const SERVER = '10.2.0.11'
@@ -96,7 +96,7 @@ async function run(bench: Bench, target: string, bytes: number, pid?: number): P
     seconds: SECONDS,
   }
   const before = { frames: received(bench.sink), cpuS: cpuOf(pid) }
-  const script = fileURLToPath(new URL('./_generator.js', import.meta.url))
+  const script = fileURLToPath(new URL('./parts/generator.js', import.meta.url))
   const args = [script, 'net1', JSON.stringify(spec)]
   const child = bench.generator.start(process.execPath, args, { isTalkedTo: true })
   const [status] = (await once(child, 'exit')) as [number | null]

@@ -1,7 +1,7 @@
 // `npm run bench [-- WORD…]`: builds, then runs each bench/*.ts, one after the other; each prints its own table.
 //
-// One at a time, because they measure. With words only those whose names contain one of them. Files that end
-// in `.test.ts` or start with `_` are not benchmarks.
+// One at a time, because they measure. With words only those whose names contain one of them. What they have in
+// common is in bench/parts/.
 import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -14,7 +14,7 @@ await prepare.runOrSayWhatLacks('bench', () => {
   if (!prepare.build()) return 1
   const isChosen = (name) => words.length === 0 || words.some((word) => name.includes(word))
   const names = readdirSync(join(prepare.ROOT, 'bench'))
-    .filter((name) => /^[^_].*\.ts$/.test(name) && !name.endsWith('.test.ts'))
+    .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
     .map((name) => name.replace(/\.ts$/, ''))
     .filter(isChosen)
     .sort()

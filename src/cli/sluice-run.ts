@@ -71,11 +71,10 @@ async function run(options: RunOptions): Promise<void> {
     await daemon.close()
     throw error
   }
-  const { notifyManager } = await import('../kernel/sd-notify.ts')
   if (options.engine === 'auto')
     logToStderr('info', 'engine v8: the kernel engine is not there yet')
   process.stderr.write(`READY on ${daemon.attached}, control socket ${options.socket}\n`)
-  notifyManager('READY=1')
+  daemon.announceReady()
 }
 
 /** What the kernel does not grant is what this machine lacks. */

@@ -20,6 +20,7 @@ import { initTables } from '../director/init.ts'
 import { V8Engine } from '../engine/v8-engine.ts'
 import { KernelError } from '../kernel/errno.ts'
 import type { Link } from '../kernel/link.ts'
+import { notifyManager } from '../kernel/sd-notify.ts'
 import { explainOn } from '../replay/explain.ts'
 import { refuseQuestion } from '../replay/probe.ts'
 import { directorCalls } from './calls.ts'
@@ -126,6 +127,11 @@ export class DirectorDaemon {
     this.#control = await ControlServer.listen(this.#options.socketPath, this.calls, {
       onFault: (error) => this.#log('error', `a call failed: ${faultText(error)}`),
     })
+  }
+
+  /** Tells the service manager, if one waits. */
+  announceReady(): void {
+    notifyManager('READY=1')
   }
 
   get attached(): string {

@@ -33,7 +33,9 @@ export const ROOMS: Readonly<Record<string, string>> = {
   daemon: 'base, subset, wire, dataplane, kernel, engine, director, control, replay',
 
   // Roof: faces.
-  cli: 'base, wire, control, types of director, engine lazily, daemon lazily, lab lazily, replay lazily, realserver lazily',
+  cli:
+    'base, wire, control, types of director, ' +
+    'engine lazily, daemon lazily, lab lazily, replay lazily, realserver lazily',
 }
 
 /** The only files in src/ that may import each npm package. A trailing `/` means everything below. */

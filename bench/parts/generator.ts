@@ -1,13 +1,13 @@
 /**
- * Sends UDP frames of many flows as fast as it can, as a program of its own: `_generator INTERFACE SPEC`, where SPEC is
+ * Sends UDP frames of many flows as fast as it can, as a program of its own: `generator INTERFACE SPEC`, where SPEC is
  * JSON: {"destinationMac", "source", "target", "flows", "bytes", "seconds"}. Prints how many the interface took.
  */
-import { addressOf } from '../src/kernel/ffi.ts'
-import { getLink } from '../src/kernel/link.ts'
-import { PacketSocket } from '../src/kernel/packet-socket.ts'
-import { openRtnetlink } from '../src/kernel/rtnetlink.ts'
-import { VIRTIO_HEADER_SIZE } from '../src/kernel/virtio-header.ts'
-import { udpFrame } from '../src/wire/flow.ts'
+import { addressOf } from '../../src/kernel/ffi.ts'
+import { getLink } from '../../src/kernel/link.ts'
+import { PacketSocket } from '../../src/kernel/packet-socket.ts'
+import { openRtnetlink } from '../../src/kernel/rtnetlink.ts'
+import { VIRTIO_HEADER_SIZE } from '../../src/kernel/virtio-header.ts'
+import { udpFrame } from '../../src/wire/flow.ts'
 
 export interface GeneratorSpec {
   readonly destinationMac: string

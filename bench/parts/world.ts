@@ -2,18 +2,18 @@
  * A director in memory, for measuring: one virtual service with sixteen real servers, frames of as many clients as
  * wanted, and no interface.
  */
-import { Director } from '../src/director/director.ts'
-import { Hops } from '../src/director/hops.ts'
-import { initTables } from '../src/director/init.ts'
-import type { ForwardingMethod } from '../src/director/model.ts'
-import type { Route } from '../src/director/routes.ts'
-import { forward } from '../src/dataplane/main.ts'
-import { TABLES } from '../src/dataplane/tables.ts'
-import { Packet } from '../src/subset/packet.ts'
-import { setNow } from '../src/subset/clock.ts'
-import { allocateTables } from '../src/subset/table.ts'
-import { TcpFlag } from '../src/wire/tcp.ts'
-import { tcpFrame } from '../src/wire/flow.ts'
+import { Director } from '../../src/director/director.ts'
+import { Hops } from '../../src/director/hops.ts'
+import { initTables } from '../../src/director/init.ts'
+import type { ForwardingMethod } from '../../src/director/model.ts'
+import type { Route } from '../../src/director/routes.ts'
+import { forward } from '../../src/dataplane/main.ts'
+import { TABLES } from '../../src/dataplane/tables.ts'
+import { Packet } from '../../src/subset/packet.ts'
+import { setNow } from '../../src/subset/clock.ts'
+import { allocateTables } from '../../src/subset/table.ts'
+import { TcpFlag } from '../../src/wire/tcp.ts'
+import { tcpFrame } from '../../src/wire/flow.ts'
 
 const SERVERS = 16
 export const VIP = '10.0.0.100'

@@ -15,7 +15,7 @@ import type { RequestKind, RequestResult } from './request-result.ts'
 import { startScript } from './script.ts'
 
 /** A phase lasts until that many requests of each kind began and ended in it. */
-const REQUESTS_PER_PHASE: Readonly<Record<RequestKind, number>> = { new: 250, kept: 250, udp: 120 }
+const REQUESTS_PER_PHASE: Readonly<Record<RequestKind, number>> = { new: 180, kept: 180, udp: 90 }
 const PHASE_MAX_MS = 30_000
 
 export class Traffic {

@@ -16,7 +16,10 @@ async function main() {
   prepare.ensureNpmPackages()
   if (!isHelp) prepare.ensureDebianPackages(WANTED)
   if (!existsSync(compiled)) console.error('demo: compiling, which takes a moment the first time')
-  if (!prepare.build()) return 1
+  if (!prepare.build()) {
+    console.error('demo: the compiler found errors (above)')
+    return 1
+  }
   const { runDemo } = await import(compiled.href)
   return runDemo(args)
 }

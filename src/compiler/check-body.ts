@@ -36,6 +36,11 @@ export class BodyCheck {
     })
   }
 
+  /** Of every expression, once it ran. */
+  get types(): ReadonlyMap<tree.Expression, Type> {
+    return this.#expressions.types
+  }
+
   run(): void {
     const { parameters, returns, body, refused } = this.#function
     for (const each of refused) this.#refuse(each)

@@ -50,6 +50,8 @@ const SHIFTS = range.rangeOf(0, 31)
 const POSITION = numberType(range.rangeOf(0, Number.MAX_SAFE_INTEGER))
 
 export class ExpressionCheck {
+  /** What was found out, for the passes behind. */
+  readonly types = new Map<tree.Expression, Type>()
   readonly #program: Program
   readonly #file: ProgramFile
   readonly #around: Surroundings
@@ -62,6 +64,12 @@ export class ExpressionCheck {
 
   /** The type of an expression; reports what is wrong in it. */
   typeOf(expression: tree.Expression): Type {
+    const type = this.#find(expression)
+    this.types.set(expression, type)
+    return type
+  }
+
+  #find(expression: tree.Expression): Type {
     switch (expression.kind) {
       case 'number':
         return numberType(range.rangeOf(expression.value, expression.value))

@@ -11,8 +11,8 @@
  */
 import { BodyCheck } from './check-body.ts'
 import { diagnose, type Diagnostic } from './diagnostics.ts'
-import { Program, RUNTIME_FOLDER, type ProgramFile } from './program.ts'
-import type { Call, FunctionDeclaration } from './tree.ts'
+import { Program, RUNTIME_FOLDER, type ProgramFile, type Type } from './program.ts'
+import type { Call, Expression, FunctionDeclaration } from './tree.ts'
 
 /** One function calls another, here. */
 export interface CallSite {
@@ -21,10 +21,19 @@ export interface CallSite {
   readonly callee: FunctionDeclaration
 }
 
-interface Reached {
+/** A function of the packet path, and what was found out about it. */
+export interface CheckedFunction {
   readonly file: ProgramFile
   readonly declared: FunctionDeclaration
   readonly calls: readonly CallSite[]
+  readonly types: ReadonlyMap<Expression, Type>
+}
+
+export interface CheckedProgram {
+  readonly program: Program
+  /** Sorted by file and line; a program with any is not compiled. */
+  readonly diagnostics: readonly Diagnostic[]
+  readonly functions: ReadonlyMap<FunctionDeclaration, CheckedFunction>
 }
 
 /**
@@ -34,11 +43,19 @@ interface Reached {
 export function checkSubset(
   texts: ReadonlyMap<string, string>,
   isRoot: (path: string) => boolean,
-): Diagnostic[] {
+): readonly Diagnostic[] {
+  return checkProgram(texts, isRoot).diagnostics
+}
+
+/** The same, with all that was found out on the way. */
+export function checkProgram(
+  texts: ReadonlyMap<string, string>,
+  isRoot: (path: string) => boolean,
+): CheckedProgram {
   const program = new Program(texts)
   const roots = program.files().filter(({ path, tree }) => isRoot(path) && !tree.isControl)
   const diagnostics = roots.flatMap(topLevel)
-  const reached = new Map<FunctionDeclaration, Reached>()
+  const reached = new Map<FunctionDeclaration, CheckedFunction>()
   const waiting = roots.flatMap((file) =>
     file.tree.functions
       .filter((declared) => !declared.isControl)
@@ -50,13 +67,12 @@ export function checkSubset(
     const body = new BodyCheck(program, file, declared)
     body.run()
     diagnostics.push(...body.diagnostics)
-    reached.set(declared, { file, declared, calls: body.calls })
+    reached.set(declared, { file, declared, calls: body.calls, types: body.types })
     waiting.push(...body.calls.map((site) => ({ file: site.file, declared: site.callee })))
   }
   diagnostics.push(...recursions(reached))
-  return diagnostics.sort(
-    (a, b) => compareText(a.file, b.file) || a.line - b.line || a.column - b.column,
-  )
+  diagnostics.sort((a, b) => compareText(a.file, b.file) || a.line - b.line || a.column - b.column)
+  return { program, diagnostics, functions: reached }
 }
 
 /** A packet-path file has no variables of its own: what lasts is in tables, which every engine shares. */
@@ -73,7 +89,7 @@ function topLevel(file: ProgramFile): Diagnostic[] {
 }
 
 /** Each call that closes a ring: the kernel's stack has 512 bytes and knows no recursion. */
-function recursions(reached: ReadonlyMap<FunctionDeclaration, Reached>): Diagnostic[] {
+function recursions(reached: ReadonlyMap<FunctionDeclaration, CheckedFunction>): Diagnostic[] {
   const found: Diagnostic[] = []
   const finished = new Set<FunctionDeclaration>()
   const visit = (declared: FunctionDeclaration, trail: readonly FunctionDeclaration[]) => {

@@ -8,7 +8,7 @@ import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
-import type { Phase } from './evidence.ts'
+import { failuresIn, type Phase } from './evidence.ts'
 import type { Host } from './host.ts'
 import { ECHO_PORT, HTTP_PORT } from './modes.ts'
 import type { RequestKind, RequestResult } from './request-result.ts'
@@ -66,7 +66,9 @@ export class Traffic {
     this.#onResult = () => {}
     if (outcome === undefined) return
     const what = outcome === 'late' ? 'got too few answers' : 'ended'
-    throw new Error(`the client ${what} in phase ${phase}. ${readFileSync(this.#log, 'utf8')}`)
+    const errors = new Set(failuresIn(this.results).map(({ kind, error }) => `${kind}: ${error}`))
+    const why = [...errors, readFileSync(this.#log, 'utf8').trim()].join('; ')
+    throw new Error(`the client ${what} in phase ${phase}. ${why}`)
   }
 
   /** Lets requests under way finish. */

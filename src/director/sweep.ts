@@ -1,5 +1,5 @@
 /**
- * Takes connections out that are over, a stretch of the table at a time, so that a million of them never stop the world.
+ * Takes connections out that are over, a stretch of the table at a time: a million of them never stop the world.
  *
  * On the way it measures how far each home's lines really stand from it and lowers `reach` where that has become
  * less: misses touch one line again. (See dataplane/connection.ts.)

@@ -30,7 +30,7 @@ export interface ServiceOptions {
 
 export class OneService {
   readonly lab: Laboratory
-  readonly key: ServiceKey & { readonly address: string; readonly port: number }
+  readonly key: Extract<ServiceKey, { readonly port: number }>
   readonly #scheduler: string
   readonly #flags: number
   #clients = 0

@@ -1,0 +1,265 @@
+/**
+ * Random edits, packets and pauses, by every scheduler, on a table that soon is full (FUZZ_SEED and FUZZ_STORIES).
+ *
+ * Whoever gets a flow is in the list, has weight and is not overloaded; and every server's counts are those of the
+ * connections that name it, always.
+ */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { DIRECTOR_MAC, Laboratory, type Side } from '../../../tests/goldens/laboratory.ts'
+import { Random } from '../../base/random.ts'
+import type { ForwardingMethod, ServiceKey } from '../../director/model.ts'
+import { tcpFrame, udpFrame } from '../../wire/flow.ts'
+import { TcpFlag } from '../../wire/tcp.ts'
+import { BUSY } from '../connection.ts'
+import { PROBES_MAX } from '../limits.ts'
+import { flow } from '../main.ts'
+import { SchedulerId } from '../schedule.ts'
+import {
+  ConnectionFlag,
+  connections,
+  locals,
+  reasons,
+  ServerFlag,
+  servers,
+  settings,
+  Switch,
+} from '../tables.ts'
+import { Reason } from '../verdict.ts'
+
+const SEED = Number(process.env.FUZZ_SEED ?? 20_250_103)
+const STORIES = Number(process.env.FUZZ_STORIES ?? 60)
+const STEPS = 200
+
+const SCHEDULERS = Object.keys(SchedulerId).filter((name) => name !== 'none')
+const LIP = '192.168.10.200'
+const FLAGS = [
+  TcpFlag.syn,
+  TcpFlag.syn,
+  TcpFlag.syn,
+  TcpFlag.ack,
+  TcpFlag.fin | TcpFlag.ack,
+  TcpFlag.rst,
+]
+/** Of a server that could be chosen: what says whether it may be. */
+interface Candidate {
+  readonly weight: number
+  readonly isOverloaded: boolean
+}
+
+class Story {
+  readonly #random: Random
+  readonly #lab: Laboratory
+  readonly #key: Extract<ServiceKey, { readonly port: number }>
+  readonly #forwarding: ForwardingMethod
+  readonly #done: string[] = []
+
+  constructor(seed: number) {
+    const random = new Random(seed)
+    this.#random = random
+    const capacities = { connections: 32 + PROBES_MAX, localPorts: 64 + PROBES_MAX }
+    this.#lab = new Laboratory({ connectionsMax: 30, capacities })
+    this.#key = { protocol: random.pick(['tcp', 'udp']), address: '10.0.0.100', port: 80 }
+    this.#forwarding = random.pick(['masquerade', 'direct', 'tunnel', 'fullnat'])
+    if (random.below(2) === 0) settings.row(0).switches |= Switch.expireNoDestination
+    this.#note(`${this.#key.protocol}, ${this.#forwarding}`)
+    this.#openService()
+  }
+
+  #note(text: string): void {
+    this.#done.push(text)
+  }
+
+  #settings() {
+    return {
+      scheduler: this.#random.pick(SCHEDULERS),
+      schedulerFlags: this.#random.below(4),
+      persistenceTimeoutS: 0,
+      netmask: 0xffffffff,
+      onePacket: false,
+      persistenceEngine: null,
+    }
+  }
+
+  #openService(): void {
+    const chosen = this.#settings()
+    this.#note(`service ${chosen.scheduler} ${chosen.schedulerFlags}`)
+    assert.equal(this.#lab.director.addService(this.#key, chosen), null)
+    if (this.#forwarding === 'fullnat') this.#lab.addLocal(this.#key, LIP)
+  }
+
+  get #entry() {
+    return this.#lab.director.find(this.#key)!
+  }
+
+  run(): void {
+    for (let step = 0; step < STEPS; step++) {
+      const what = this.#random.below(20)
+      if (what < 2) this.#add()
+      else if (what < 4) this.#edit()
+      else if (what === 4) this.#remove()
+      else if (what === 5) this.#sleep()
+      else if (what === 6 && this.#random.below(10) === 0) this.#reopenService()
+      else if (what === 7) this.#editService()
+      else if (what < 10) this.#answer()
+      else this.#ask()
+      this.#checkCounts()
+    }
+  }
+
+  #serverSettings() {
+    const random = this.#random
+    const upperThreshold = random.below(2) * random.below(5)
+    return {
+      forwarding: this.#forwarding,
+      weight: random.below(4),
+      upperThreshold,
+      lowerThreshold: upperThreshold === 0 ? 0 : random.below(upperThreshold + 1),
+      tunnel: { type: 'ipip', port: 0, checksum: 'none' },
+    } as const
+  }
+
+  #add(): void {
+    const server = { address: `192.168.10.${11 + this.#random.below(6)}`, port: 80 }
+    const chosen = this.#serverSettings()
+    this.#note(`add ${server.address} ${chosen.weight} ${chosen.upperThreshold}`)
+    // Refused if it is there.
+    this.#lab.director.addServer(this.#key, server, chosen)
+  }
+
+  #edit(): void {
+    const { servers } = this.#entry
+    if (servers.length === 0) return
+    const { key } = this.#random.pick(servers)
+    const chosen = this.#serverSettings()
+    this.#note(`edit ${key.address} ${chosen.weight} ${chosen.upperThreshold}`)
+    assert.equal(this.#lab.director.editServer(this.#key, key, chosen), null)
+  }
+
+  #remove(): void {
+    const { servers } = this.#entry
+    if (servers.length === 0) return
+    const { key } = this.#random.pick(servers)
+    this.#note(`remove ${key.address}`)
+    assert.equal(this.#lab.director.deleteServer(this.#key, key), null)
+  }
+
+  #sleep(): void {
+    const seconds = this.#random.pick([0.2, 1, 11, 70, 130, 1000])
+    this.#note(`sleep ${seconds}`)
+    this.#lab.sleep(seconds)
+  }
+
+  #reopenService(): void {
+    this.#note('delete the service')
+    assert.equal(this.#lab.director.deleteService(this.#key), null)
+    this.#openService()
+  }
+
+  #editService(): void {
+    const chosen = this.#settings()
+    this.#note(`edit service ${chosen.scheduler} ${chosen.schedulerFlags}`)
+    assert.equal(this.#lab.director.editService(this.#key, chosen), null)
+  }
+
+  #ask(): void {
+    const client = `172.16.0.${this.#random.below(50)}:1024`
+    const candidates = this.#candidates()
+    const before = settings.row(0).connections
+    this.#send('client', client, '10.0.0.100:80', this.#random.pick(FLAGS))
+    if (flow.opened === 0) return
+    const chosen = candidates.get(flow.server)
+    assert.ok(chosen !== undefined && chosen.weight > 0, this.#story())
+    // A connection that made room for this one may have been its server's one too many.
+    if (settings.row(0).connections > before) assert.ok(!chosen.isOverloaded, this.#story())
+  }
+
+  #candidates(): Map<number, Candidate> {
+    const listed = this.#entry.servers.map(({ row }) => {
+      const { weight, flags } = servers.row(row)
+      return [row, { weight, isOverloaded: (flags & ServerFlag.overloaded) !== 0 }] as const
+    })
+    return new Map(listed)
+  }
+
+  /** Some connection's server answers, as far as its answers pass the director. */
+  #answer(): void {
+    const rows = liveLines()
+    if (rows.length === 0) return
+    const line = connections.row(this.#random.pick(rows))
+    const from = `192.168.10.${servers.row(line.server).address3 & 0xff}:80`
+    const isFullnat = line.localPort !== 0
+    const to = isFullnat
+      ? `192.168.10.${locals.row(line.local).address3 & 0xff}:${line.localPort}`
+      : `172.16.0.${line.client3 & 0xff}:${line.clientPort}`
+    const flags = this.#random.pick([
+      TcpFlag.syn | TcpFlag.ack,
+      TcpFlag.ack,
+      TcpFlag.fin | TcpFlag.ack,
+      TcpFlag.rst,
+    ])
+    this.#send('server', from, to, flags)
+  }
+
+  #send(at: Side, from: string, to: string, flags: number): void {
+    this.#note(`${from} > ${to} ${flags}`)
+    const over = { destinationMac: DIRECTOR_MAC[at] }
+    const isTcp = this.#key.protocol === 'tcp'
+    this.#lab.send(at, isTcp ? tcpFrame(from, to, { flags, over }) : udpFrame(from, to, { over }))
+  }
+
+  #checkCounts(): void {
+    const active = new Map<number, number>()
+    const inactive = new Map<number, number>()
+    const lines = liveLines()
+    for (const row of lines) {
+      const { server, flags } = connections.row(row)
+      const counted = (flags & ConnectionFlag.inactive) === 0 ? active : inactive
+      counted.set(server, (counted.get(server) ?? 0) + 1)
+    }
+    assert.equal(settings.row(0).connections, lines.length, this.#story())
+    for (let row = 0; row < 40; row++) {
+      const server = servers.row(row)
+      assert.deepEqual(
+        [server.active, server.inactive],
+        [active.get(row) ?? 0, inactive.get(row) ?? 0],
+        `row ${row}: ${this.#story()}`,
+      )
+    }
+    for (const { row } of this.#entry.servers) {
+      const { active, inactive, upperThreshold, flags } = servers.row(row)
+      const isFull = upperThreshold !== 0 && active + inactive >= upperThreshold
+      if (isFull) assert.ok((flags & ServerFlag.overloaded) !== 0, this.#story())
+    }
+  }
+
+  #story(): string {
+    return this.#done.join('\n')
+  }
+}
+
+function liveLines(): number[] {
+  const rows: number[] = []
+  for (let row = 0; row < connections.memory.capacity; row++) {
+    if (connections.row(row).owner > BUSY) rows.push(row)
+  }
+  return rows
+}
+
+/** What all stories together must have come across: else they prove little. */
+const NEEDED = [
+  Reason.toServer,
+  Reason.toClient,
+  Reason.answeredUnreachable,
+  Reason.connectionTableFull,
+  Reason.serverGone,
+]
+
+test(`servers are chosen and counted rightly (seed ${SEED})`, () => {
+  const seen = new Set<number>()
+  for (let story = 0; story < STORIES; story++) {
+    new Story(SEED * 1000 + story).run()
+    for (const reason of NEEDED) if (reasons.row(reason).packets > 0) seen.add(reason)
+  }
+  assert.deepEqual(seen, new Set(NEEDED))
+})

@@ -1,7 +1,7 @@
 /**
  * News from netlink, on Node's loop: what changes in the kernel, as it changes.
  *
- *   kernel ──► the socket's buffer ──► `onMessages`, one datagram at a time
+ *   kernel ──► the socket's buffer ──► `onMessage`, one by one
  *                    │ full: news are lost (ENOBUFS)
  *                    └──► what still waits is thrown away, then `onOverflow`: list anew
  *
@@ -31,8 +31,8 @@ const DATAGRAMS_PER_TURN = 256
 const STALE_DATAGRAMS_MAX = 1 << 16
 
 export interface Subscriber {
-  /** The messages are valid only during the call. */
-  onMessages(messages: readonly Message[]): void
+  /** The message is valid only during the call. */
+  onMessage(message: Message): void
   /** News were lost: list anew. */
   onOverflow(): void
 }
@@ -96,7 +96,7 @@ export class NetlinkSubscription {
       if (length > this.#buffer.length) return this.#overflow() // cut: as good as lost
       const messages = parseMessages(this.#buffer.subarray(0, length))
       if (messages === undefined) return this.#overflow()
-      this.#subscriber.onMessages(messages)
+      for (const message of messages) if (!this.#isOver) this.#subscriber.onMessage(message)
     }
   }
 

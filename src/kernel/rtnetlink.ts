@@ -89,16 +89,13 @@ export function followEntries<T>(
   follower: Follower<T>,
   options: FollowOptions,
 ): NetlinkSubscription {
-  const tell = (message: Message) => {
+  const onMessage = (message: Message) => {
     if (message.type !== type.new && message.type !== type.delete) return
     const entry = parse(message.body)
     if (entry === undefined) return
     follower.onChange({ kind: message.type === type.new ? 'present' : 'gone', entry })
   }
-  const subscriber = {
-    onMessages: (messages: readonly Message[]) => messages.forEach(tell),
-    onOverflow: () => follower.onOverflow(),
-  }
+  const subscriber = { onMessage, onOverflow: () => follower.onOverflow() }
   return within(options.namespace, () =>
     NetlinkSubscription.open(NetlinkProtocol.route, groups, subscriber, options),
   )

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { flow } from '../../src/dataplane/main.ts'
-import { connections, NONE, servers } from '../../src/dataplane/tables.ts'
+import { NONE, ServerFlag, servers, type Server } from '../../src/dataplane/tables.ts'
 import type { Outcome } from '../../src/director/director.ts'
 import type { ServerKey, ServerSettings, ServiceKey } from '../../src/director/model.ts'
 import { tcpFrame } from '../../src/wire/flow.ts'
@@ -84,12 +84,20 @@ export class OneService {
 
   /** Active and inactive connections of server n. */
   counts(n: number): [active: number, inactive: number] {
+    const { active, inactive } = this.#row(n)
+    return [active, inactive]
+  }
+
+  isOverloaded(n: number): boolean {
+    return (this.#row(n).flags & ServerFlag.overloaded) !== 0
+  }
+
+  #row(n: number): Server {
     const { address } = this.#server(n)
     const entry = this.lab.director
       .find(this.key)!
       .servers.find(({ key }) => key.address === address)
-    const { active, inactive } = servers.row(entry!.row)
-    return [active, inactive]
+    return servers.row(entry!.row)
   }
 
   /** Who gets a SYN of this client, '10.0.0.10:40000'? Null: nobody. */
@@ -122,12 +130,6 @@ export class OneService {
     return this.key.address.includes(':')
       ? `[2001:db8:c::${host.toString(16)}]:${1024 + Math.floor(i / 60_000)}`
       : `172.16.${host >>> 8}.${host & 0xff}:${1024 + Math.floor(i / 60_000)}`
-  }
-
-  /** Every connection is gone. */
-  forgetConnections(): void {
-    this.lab.sleep(3600)
-    assert.equal(connections.row(0).owner, 0)
   }
 
   #send(client: string, flags: number): number | null {

@@ -70,16 +70,20 @@ class Walk {
     this.#level = adjustCurrentWeight(this.#level, this.#mark())
   }
 
-  next(): string {
+  /** Undefined: there is nobody to find, and where the walk then ends is not described. */
+  next(isOverloaded: (n: number) => boolean): string | undefined {
     const { gcd, firstWeight } = this.#mark()
-    if (firstWeight === 0) return '-'
+    if (!this.#list.some(({ n, weight }) => weight > 0 && !isOverloaded(n))) return undefined
     for (;;) {
       this.#at++
       if (this.#at === this.#list.length) {
         this.#at = -1
         this.#level -= gcd
         if (this.#level <= 0) this.#level = firstWeight
-      } else if (this.#list[this.#at]!.weight >= this.#level) return `${this.#list[this.#at]!.n}`
+        continue
+      }
+      const { n, weight } = this.#list[this.#at]!
+      if (weight >= this.#level && !isOverloaded(n)) return `${n}`
     }
   }
 }
@@ -89,21 +93,24 @@ test(`with edits in between, every choice is the kernel's (seed ${SEED})`, () =>
   for (let i = 0; i < ROUNDS; i++) {
     const walk = new Walk()
     const service = new OneService('wrr', [])
+    const factor = 1 + random.below(3)
     const done: string[] = []
     for (let step = 0; step < 20; step++) {
       const { members } = walk
       const free = [1, 2, 3, 4, 5, 6, 7, 8, 9].filter((n) => !members.includes(n))
       const what = members.length === 0 ? 'add' : random.pick(['add', 'edit', 'edit', 'remove'])
-      const weight = random.below(5) * (1 + random.below(3))
+      const weight = random.below(7) * factor
+      const upperThreshold = random.pick([0, 0, 4])
       const n = what === 'add' ? random.pick(free) : random.pick(members)
-      if (what === 'add') service.add(n, { weight })
-      else if (what === 'edit') service.edit(n, { weight })
+      if (what === 'add') service.add(n, { weight, upperThreshold })
+      else if (what === 'edit') service.edit(n, { weight, upperThreshold })
       else service.remove(n)
       if (what === 'remove') walk.remove(n)
       else walk[what as 'add' | 'edit'](n, weight)
-      done.push(`${what} ${n} ${weight}`)
+      done.push(`${what} ${n} ${weight} ${upperThreshold}`)
       for (let count = random.below(8); count > 0; count--) {
-        const wanted = walk.next()
+        const wanted = walk.next((each) => service.isOverloaded(each))
+        if (wanted === undefined) break
         assert.equal(service.openNext(1), wanted, done.join(', '))
         done.push(wanted)
       }

@@ -263,7 +263,7 @@ export class ExpressionCheck {
   /** `cursor.at(packet, offset)`, `cursor.at(index)`. */
   #point(call: tree.Call, cursor: Entity & { kind: 'cursor' }): Type {
     const types = call.arguments.map((argument) => this.typeOf(argument))
-    const position = cursor.isHeader ? 1 : 0
+    const position = cursor.struct.isHeader ? 1 : 0
     const argument = call.arguments[position]
     if (argument !== undefined) this.#around.fit(argument, types[position]!, POSITION)
     return { kind: 'view', struct: cursor.struct }

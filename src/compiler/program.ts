@@ -15,6 +15,8 @@ import type { Constant, Expression, FileTree, FunctionDeclaration, TypeName } fr
 export interface Struct {
   readonly name: string
   readonly fields: ReadonlyMap<string, string>
+  /** In a frame, big-endian; else in a table or of the program's own. */
+  readonly isHeader: boolean
 }
 
 /** What an expression in a function body can be. */
@@ -35,12 +37,19 @@ export type Entity =
       readonly file: ProgramFile
       readonly declared: FunctionDeclaration
     }
-  | { readonly kind: 'value'; readonly type: Type }
+  /** `local`: what names it in the whole program, if it is a struct of the program's own. */
+  | {
+      readonly kind: 'value'
+      readonly type: Type
+      readonly local?: string
+      readonly truth?: boolean
+    }
   | { readonly kind: 'group'; readonly file: ProgramFile; readonly value: Expression }
   | { readonly kind: 'namespace'; readonly file: ProgramFile }
-  | { readonly kind: 'struct'; readonly struct: Struct; readonly isHeader: boolean }
-  | { readonly kind: 'table'; readonly struct: Struct }
-  | { readonly kind: 'cursor'; readonly struct: Struct; readonly isHeader: boolean }
+  | { readonly kind: 'struct'; readonly struct: Struct }
+  | { readonly kind: 'table'; readonly struct: Struct; readonly name: string }
+  /** `table`: whose rows; undefined: over headers in a frame. */
+  | { readonly kind: 'cursor'; readonly struct: Struct; readonly table: string | undefined }
   /** A constant that only running the file can tell. */
   | { readonly kind: 'opaque' }
   | { readonly kind: 'variable' }
@@ -101,7 +110,9 @@ export class Program {
     if (value.kind === 'object') return { kind: 'group', file, value }
     if (value.kind === 'call') return this.#made(file, name, value) ?? { kind: 'opaque' }
     if (value.kind === 'name') return this.resolve(file, value.name) ?? { kind: 'opaque' }
-    if (value.kind === 'boolean') return { kind: 'value', type: { kind: 'boolean' } }
+    if (value.kind === 'boolean') {
+      return { kind: 'value', type: { kind: 'boolean' }, truth: value.value }
+    }
     const number = this.evaluate(file, value)
     if (number === undefined) return { kind: 'opaque' }
     return { kind: 'value', type: { kind: 'number', range: range.rangeOf(number, number) } }
@@ -117,22 +128,26 @@ export class Program {
         field,
         kind.kind === 'string' ? kind.value : '',
       ])
-      const struct = { name, fields: new Map(kinds) }
-      return { kind: 'struct', struct, isHeader: callee.name === 'header' }
+      const isHeader = callee.name === 'header'
+      return { kind: 'struct', struct: { name, fields: new Map(kinds), isHeader } }
     }
     if (callee.kind === 'name' && callee.name === 'table') {
       const struct = call.arguments[1] && this.entityOf(file, call.arguments[1])
-      return struct?.kind === 'struct' ? { kind: 'table', struct: struct.struct } : undefined
+      const [title] = call.arguments
+      if (struct?.kind !== 'struct' || title?.kind !== 'string') return undefined
+      return { kind: 'table', struct: struct.struct, name: title.value }
     }
     if (callee.kind !== 'member') return undefined
     const owner = this.entityOf(file, callee.object)
     if (callee.name === 'cursor' && owner?.kind === 'table') {
-      return { kind: 'cursor', struct: owner.struct, isHeader: false }
+      return { kind: 'cursor', struct: owner.struct, table: owner.name }
     }
     if (owner?.kind !== 'struct') return undefined
-    const { struct, isHeader } = owner
-    if (callee.name === 'cursor') return { kind: 'cursor', struct, isHeader }
-    if (callee.name === 'local') return { kind: 'value', type: { kind: 'view', struct } }
+    const { struct } = owner
+    if (callee.name === 'cursor') return { kind: 'cursor', struct, table: undefined }
+    if (callee.name === 'local') {
+      return { kind: 'value', type: { kind: 'view', struct }, local: `${file.path}#${name}` }
+    }
     return undefined
   }
 

@@ -1,0 +1,164 @@
+/**
+ * Lowering of statements: one function's body, as a function of its own or written where it is called.
+ */
+import { assert } from '../base/assert.ts'
+import type { CheckedFunction } from './check.ts'
+import type { Code } from './code.ts'
+import { immediate, type Label, type Operand, type Register } from './ir.ts'
+import type { Lowering } from './lower.ts'
+import { ValueLowering } from './lower-value.ts'
+import type * as tree from './tree.ts'
+
+/** Where a `return` goes in a body that is written where it is called. */
+export interface ReturnTarget {
+  readonly to: Register | undefined
+  readonly end: Label
+}
+
+interface Loop {
+  readonly next: Label
+  readonly end: Label
+}
+
+export class BodyLowering {
+  readonly #checked: CheckedFunction
+  readonly #code: Code
+  readonly #values: ValueLowering
+  /** Innermost last. */
+  readonly #scopes: Map<string, Operand>[]
+  readonly #loops: Loop[] = []
+  #target: ReturnTarget | undefined
+
+  constructor(
+    lowering: Lowering,
+    checked: CheckedFunction,
+    code: Code,
+    parameters: Map<string, Operand>,
+  ) {
+    this.#checked = checked
+    this.#code = code
+    // The packet is a local without a value: nobody asks for it, but it hides what the top level has of that name.
+    for (const { name, type } of checked.declared.parameters) {
+      if (type?.name === 'Packet') parameters.set(name, immediate(0))
+    }
+    this.#scopes = [parameters]
+    this.#values = new ValueLowering({
+      code,
+      program: lowering.checked.program,
+      checked,
+      findLocal: (name) => this.#scopes.findLast((scope) => scope.has(name))?.get(name),
+      call: (callee, values) => lowering.call(code, callee, values),
+    })
+  }
+
+  /** Without a target the function returns; with one, its end is marked and its result moved. */
+  run(target: ReturnTarget | undefined): void {
+    this.#target = target
+    this.#block(this.#checked.declared.body)
+    if (target !== undefined) this.#code.mark(target.end)
+    else this.#code.add({ op: 'return', value: immediate(0) })
+  }
+
+  #block({ statements }: tree.Block): void {
+    this.#scopes.push(new Map())
+    for (const statement of statements) this.#statement(statement)
+    this.#scopes.pop()
+  }
+
+  #statement(statement: tree.Statement): void {
+    const { start, end } = statement
+    const before = this.#code.moveTo({ file: this.#checked.file.path, start, end })
+    this.#lower(statement)
+    this.#code.moveTo(before)
+  }
+
+  #lower(statement: tree.Statement): void {
+    switch (statement.kind) {
+      case 'block':
+        return this.#block(statement)
+      case 'declare':
+        return this.#declare(statement)
+      case 'assign':
+        return this.#assign(statement)
+      case 'evaluate':
+        return this.#values.evaluate(statement.expression)
+      case 'if':
+        return this.#if(statement)
+      case 'count':
+        return this.#count(statement)
+      case 'return':
+        return this.#return(statement)
+      case 'break':
+        return this.#code.jump(this.#loops.at(-1)!.end)
+      case 'continue':
+        return this.#code.jump(this.#loops.at(-1)!.next)
+      default:
+        throw new Error(`${statement.kind} is not lowered`)
+    }
+  }
+
+  /** A register of its own: what it is made of may change. */
+  #declare({ name, value }: tree.Declare): void {
+    assert(value !== undefined, 'the check wants a value')
+    this.#scopes.at(-1)!.set(name, this.#code.copy(this.#values.value(value)))
+  }
+
+  #assign({ target, value }: tree.Assign): void {
+    const from = this.#values.value(value)
+    if (target.kind === 'member') return this.#values.store(target, from)
+    assert(target.kind === 'name', 'a name or a field is assigned to')
+    const to = this.#scopes.findLast((scope) => scope.has(target.name))?.get(target.name)
+    assert(to?.kind === 'register', `${target.name} is a variable`)
+    this.#code.add({ op: 'move', to, from })
+  }
+
+  #if({ condition, whenTrue, whenFalse }: tree.If): void {
+    const code = this.#code
+    const [yes, no] = [code.label('then'), code.label('else')]
+    this.#values.branch(condition, yes, no)
+    code.mark(yes)
+    this.#statement(whenTrue)
+    if (whenFalse === undefined) return code.mark(no)
+    const end = code.label('end')
+    code.jump(end)
+    code.mark(no)
+    this.#statement(whenFalse)
+    code.mark(end)
+  }
+
+  #count({ name, from, below, step, body }: tree.Count): void {
+    const code = this.#code
+    const counter = code.copy(this.#values.value(from))
+    const loop = { next: code.label('next'), end: code.label('end') }
+    const again = code.label('loop')
+    const bound = this.#values.value(below)
+    code.mark(again)
+    code.add({
+      op: 'branch',
+      test: 'greaterOrEqual',
+      width: 64,
+      left: counter,
+      right: bound,
+      label: loop.end,
+    })
+    this.#scopes.push(new Map([[name, counter]]))
+    this.#loops.push(loop)
+    this.#statement(body)
+    this.#loops.pop()
+    this.#scopes.pop()
+    code.mark(loop.next)
+    const right = this.#values.value(step)
+    code.add({ op: 'alu', operator: 'add', width: 64, to: counter, left: counter, right })
+    code.jump(again)
+    code.mark(loop.end)
+  }
+
+  #return({ value }: tree.Return): void {
+    const code = this.#code
+    const result = value === undefined ? immediate(0) : this.#values.value(value)
+    if (this.#target === undefined) return code.add({ op: 'return', value: result })
+    const { to, end } = this.#target
+    if (to !== undefined) code.add({ op: 'move', to, from: result })
+    code.jump(end)
+  }
+}

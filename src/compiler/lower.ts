@@ -1,0 +1,144 @@
+/**
+ * From the checked tree to linear code (ir.ts): the second pass.
+ *
+ * A function of the program becomes a function of the IR where it is called from several places and takes at most
+ * `ARGUMENTS_MAX` values; all others are written where they are called. The packet is no value: there is only one.
+ */
+import { assert } from '../base/assert.ts'
+import type { CheckedFunction, CheckedProgram } from './check.ts'
+import { Code } from './code.ts'
+import type { IrFunction, IrProgram, IrTable, LocalStruct, Operand, Register } from './ir.ts'
+import { sizeOf } from './layout.ts'
+import { BodyLowering } from './lower-body.ts'
+import type { Entity, ProgramFile } from './program.ts'
+import type { FunctionDeclaration } from './tree.ts'
+
+/** r1 is the engine's own: the context. */
+export const ARGUMENTS_MAX = 4
+
+/** The program that begins with function `name` of the file at `path`. Its check found nothing wrong. */
+export function lowerProgram(checked: CheckedProgram, path: string, name: string): IrProgram {
+  assert(checked.diagnostics.length === 0, 'only what is right is compiled')
+  return new Lowering(checked).run(path, name)
+}
+
+export class Lowering {
+  readonly checked: CheckedProgram
+  readonly #names = new Map<FunctionDeclaration, string>()
+  readonly #waiting: CheckedFunction[] = []
+  readonly #callers: ReadonlyMap<FunctionDeclaration, number>
+  readonly #tables = new Map<string, IrTable>()
+  readonly #locals = new Map<string, LocalStruct>()
+
+  constructor(checked: CheckedProgram) {
+    this.checked = checked
+    const callers = new Map<FunctionDeclaration, number>()
+    for (const { calls } of checked.functions.values()) {
+      for (const { callee } of calls) callers.set(callee, (callers.get(callee) ?? 0) + 1)
+    }
+    this.#callers = callers
+  }
+
+  run(path: string, name: string): IrProgram {
+    const file = this.checked.program.files().find((one) => one.path === path)
+    const entity = file && this.checked.program.resolve(file, name)
+    assert(entity?.kind === 'function', `${path} has a function ${name}`)
+    this.#want(entity.declared)
+    const functions: IrFunction[] = []
+    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
+      functions.push(this.#lower(next))
+    }
+    this.#note(functions)
+    return {
+      functions,
+      tables: [...this.#tables.values()],
+      locals: [...this.#locals.values()],
+    }
+  }
+
+  checkedOf(declared: FunctionDeclaration): CheckedFunction {
+    const checked = this.checked.functions.get(declared)
+    assert(checked !== undefined, `${declared.name} was checked`)
+    return checked
+  }
+
+  /** Is the function written where it is called? */
+  isInlined(declared: FunctionDeclaration): boolean {
+    return (this.#callers.get(declared) ?? 0) < 2 || parametersOf(declared).length > ARGUMENTS_MAX
+  }
+
+  /** The name under which the function can be called: its own, and a number if another file has one so called. */
+  #want(declared: FunctionDeclaration): string {
+    const known = this.#names.get(declared)
+    if (known !== undefined) return known
+    const taken = [...this.#names.keys()].filter(({ name }) => name === declared.name).length
+    const name = taken === 0 ? declared.name : `${declared.name}.${taken + 1}`
+    this.#names.set(declared, name)
+    this.#waiting.push(this.checkedOf(declared))
+    return name
+  }
+
+  #lower(checked: CheckedFunction): IrFunction {
+    const code = new Code()
+    const names = parametersOf(checked.declared)
+    const registers = names.map(() => code.register())
+    const values = new Map<string, Operand>(names.map((name, i) => [name, registers[i]!]))
+    new BodyLowering(this, checked, code, values).run(undefined)
+    return code.finish(this.#names.get(checked.declared)!, registers)
+  }
+
+  /** Calls, or writes here, a function of the program. */
+  call(
+    code: Code,
+    { declared }: Entity & { readonly kind: 'function' },
+    values: readonly Operand[],
+  ): Operand | undefined {
+    const isVoid = declared.returns?.name === 'void'
+    const to: Register | undefined = isVoid ? undefined : code.register()
+    if (!this.isInlined(declared)) {
+      code.add({ op: 'call', name: this.#want(declared), arguments: values, to })
+      return to
+    }
+    const checked = this.checkedOf(declared)
+    const names = parametersOf(declared)
+    // Copies: a parameter may be assigned to, and a let handed over may change later.
+    const copies = new Map<string, Operand>(names.map((name, i) => [name, code.copy(values[i]!)]))
+    const origin = code.moveTo(undefined)
+    new BodyLowering(this, checked, code, copies).run({ to, end: code.label(declared.name) })
+    code.moveTo(origin)
+    return to
+  }
+
+  /** Which tables and structs of their own the functions use. */
+  #note(functions: readonly IrFunction[]): void {
+    const used = new Set(
+      functions.flatMap(({ operations }) =>
+        operations.flatMap((one) => (one.op === 'row' ? one.table : [])),
+      ),
+    )
+    const locals = new Set(
+      functions.flatMap(({ operations }) =>
+        operations.flatMap((one) => (one.op === 'local' ? one.name : [])),
+      ),
+    )
+    for (const file of this.checked.program.files()) this.#noteFile(file, used, locals)
+  }
+
+  #noteFile(file: ProgramFile, tables: ReadonlySet<string>, locals: ReadonlySet<string>): void {
+    for (const { name } of file.tree.constants) {
+      const entity = this.checked.program.resolve(file, name)
+      if (entity?.kind === 'table' && tables.has(entity.name)) {
+        this.#tables.set(entity.name, { name: entity.name, rowBytes: sizeOf(entity.struct) })
+      }
+      if (entity?.kind !== 'value' || entity.local === undefined) continue
+      if (!locals.has(entity.local) || entity.type.kind !== 'view') continue
+      const bytes = sizeOf(entity.type.struct)
+      this.#locals.set(entity.local, { name: entity.local, bytes })
+    }
+  }
+}
+
+/** Names of the parameters that are values: all but the packet. */
+function parametersOf(declared: FunctionDeclaration): string[] {
+  return declared.parameters.flatMap(({ name, type }) => (type?.name === 'Packet' ? [] : [name]))
+}

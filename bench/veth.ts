@@ -4,7 +4,7 @@
  *   generator ── veth ──► director: NAT to one real server ── veth ──► sink
  *
  * The peer is the same director without Sluice: the kernel's own forwarding of the same frames, sent to the server
- * itself. That is no load balancing, only the price of the way; it runs on the generator's core, within its system call.
+ * itself. That is no load balancing, only the price of the way; it runs on the generator's core, within its call.
  *
  * `frames/s` is what arrived at the sink. `a core` divides by the CPU time that the director's process took.
  */

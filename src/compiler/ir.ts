@@ -4,8 +4,9 @@
  *   tree ──lower──► IR ──optimise──► IR ──registers──► IR over r0 … r10 ──emit──► instructions (src/bpf/)
  *
  * A function is a list of operations; control flow is labels and jumps. A register may be written more than once (this
- * is not SSA) and holds 64 bits: a number, a boolean (0 or 1), or a pointer. Numbers stand in it as 64-bit integers with
- * the value that JavaScript would have; the lowering has seen that none leaves the range where both agree (range.ts).
+ * is not SSA) and holds 64 bits: a number, a boolean (0 or 1), or a pointer. Numbers stand in it as 64-bit integers
+ * with the value that JavaScript would have; the lowering has seen that none leaves the range where both agree
+ * (range.ts).
  *
  * Every pass takes this form and gives it back, and `formatFunction` prints it: `sluice compile --dump lower,optimise`.
  */

@@ -10,11 +10,11 @@ import { writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { DIRECTOR_MAC, INTERFACE, Laboratory } from '../../tests/goldens/laboratory.ts'
+import { INTERFACE, type Laboratory } from '../../tests/goldens/laboratory.ts'
 import { isHeaderRight, isTransportRight, keptSum, layoutOf } from '../../tests/packets/sums.ts'
 import { FRAME_MAX, WildFrames } from '../../tests/packets/wild-frames.ts'
+import { makeLaboratory, PORTS, servers, VIPS, WORLD } from '../../tests/packets/wild-laboratory.ts'
 import { Random } from '../base/random.ts'
-import type { ForwardingMethod, ServiceKey } from '../director/model.ts'
 import { setSeed } from '../subset/clock.ts'
 import { Packet } from '../subset/packet.ts'
 import { writePcap } from '../wire/pcap.ts'
@@ -24,55 +24,6 @@ import { Reason, REASONS_MAX, Verdict, verdictOf } from './verdict.ts'
 
 const FRAMES = Number(process.env.FUZZ_FRAMES ?? 1_000_000)
 const SEED = Number(process.env.FUZZ_SEED ?? 20_250_101)
-
-const VIPS = ['10.0.0.100', '2001:db8:a::100'] as const
-/** Port by method; two more for tunnels to the other family, and for a service whose servers are not resolved. */
-const PORTS: readonly (readonly [number, ForwardingMethod])[] = [
-  [80, 'masquerade'],
-  [81, 'direct'],
-  [82, 'tunnel'],
-  [83, 'fullnat'],
-  [84, 'local'],
-]
-const CROSSED = 85
-const UNRESOLVED = 86
-const WITHOUT_LOCAL = 87
-const EMPTY = 88
-const FAR = 89
-
-function servers(vip: string, first = 1): string[] {
-  const prefix = vip.includes(':') ? '2001:db8:b::' : '192.168.10.'
-  return [first, first + 1, first + 2].map((n) => `${prefix}${10 + n}`)
-}
-
-/** Every method, both families, both protocols. */
-function makeLaboratory(): Laboratory {
-  const lab = new Laboratory({ connectionsMax: 250, icmpPerSecond: 4 })
-  for (const vip of VIPS) {
-    const other = VIPS.find((each) => each !== vip)!
-    for (const protocol of ['tcp', 'udp'] as const) {
-      const add = (port: number, forwarding: ForwardingMethod, addresses: readonly string[]) => {
-        const key: ServiceKey = { protocol, address: vip, port }
-        lab.addService(key, 'rr')
-        const serverPort = forwarding === 'masquerade' || forwarding === 'fullnat' ? 8080 : port
-        for (const address of addresses)
-          lab.addServer(key, { address, port: serverPort }, { forwarding })
-        return key
-      }
-      for (const [port, forwarding] of PORTS) {
-        const key = add(port, forwarding, servers(vip))
-        if (forwarding !== 'fullnat') continue
-        for (const local of servers(vip, 200)) lab.addLocal(key, local)
-      }
-      add(CROSSED, 'tunnel', servers(other))
-      add(UNRESOLVED, 'masquerade', servers(vip, 80))
-      add(WITHOUT_LOCAL, 'fullnat', servers(vip))
-      add(EMPTY, 'direct', [])
-      add(FAR, 'direct', [vip.includes(':') ? '2001:db8:c::5' : '203.0.113.5'])
-    }
-  }
-  return lab
-}
 
 /** Bytes around the frame in one copy are the complement of those in the other. */
 const MEMORY = FRAME_MAX + 512
@@ -200,22 +151,7 @@ function drawArrival(random: Random, isReply: boolean): Arrival {
 
 test(`${FRAMES} frames, seed ${SEED}`, () => {
   const random = new Random(SEED)
-  const world = {
-    clients: [
-      '10.0.0.10',
-      '10.0.0.2',
-      '192.0.2.7',
-      '0.0.0.0',
-      '224.0.0.1',
-      '2001:db8:a::10',
-      '::',
-      'ff02::1',
-    ],
-    destinations: [...VIPS, ...VIPS, ...VIPS, '192.168.10.11', '10.0.0.1', '2001:db8:b::11'],
-    ports: [80, 81, 82, 83, 84, 85, 86, 87, 88, 89, 80, 83, 4000],
-    directorMac: DIRECTOR_MAC.client,
-  }
-  const wild = new WildFrames(random, world)
+  const wild = new WildFrames(random, WORLD)
   const copies = [new Copy(false), new Copy(true)] as const
   const [one, other] = copies
   const counted = new Array<number>(REASONS_MAX).fill(0)

@@ -9,12 +9,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
+import { loaderArguments, moduleUrl } from '../../tests/own-program.ts'
 import { Laboratory } from '../../tests/goldens/laboratory.ts'
 import { ControlServer } from '../control/server.ts'
 import type { CallTable } from '../control/call-table.ts'
 import { directorCalls } from '../daemon/calls.ts'
 
-const PROGRAM = fileURLToPath(new URL('ipvsadm.ts', import.meta.url))
+const PROGRAM = fileURLToPath(moduleUrl('./ipvsadm', import.meta.url))
 
 interface Options {
   readonly input?: string
@@ -41,7 +42,7 @@ describe('bin/ipvsadm', () => {
   })
 
   async function run(line: string, { input = '', socket }: Options = {}) {
-    const child = spawn(process.execPath, ['--import', 'tsx', PROGRAM, ...line.split(' ')], {
+    const child = spawn(process.execPath, [...loaderArguments, PROGRAM, ...line.split(' ')], {
       env: { ...process.env, SLUICE_SOCKET: socket ?? join(folder, 'socket') },
     })
     child.stdin.end(input)

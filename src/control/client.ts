@@ -50,8 +50,8 @@ export class ControlClient {
   }
 
   /**
-   * Calls may be made before earlier ones are answered. Rejects with ControlError: a refusal, EPIPE where the connection
-   * is lost, or what the daemon had against the client as such.
+   * Calls may be made before earlier ones are answered. Rejects with ControlError: a refusal, EPIPE where the
+   * connection is lost, or what the daemon had against the client as such.
    */
   call<N extends CallName>(name: N, parameters: Calls[N]['with']): Promise<Calls[N]['result']> {
     if (this.#lost !== undefined) return Promise.reject(this.#lost)

@@ -1,12 +1,13 @@
 /**
  * One client of the control socket: its lines in, the answers out, in order.
  *
- * Calls begin in order, at once, and are answered in order. That a call begins before the one before it is answered lets
- * changes share one step of the engine (daemon/claim-keeper.ts). Behind a call with a long result the next begins when
- * that is written: so a client has one listing in the making, and each shows what the calls before it left.
+ * Calls begin in order, at once, and are answered in order. That a call begins before the one before it is answered
+ * lets changes share one step of the engine (daemon/claim-keeper.ts). Behind a call with a long result the next
+ * begins when that is written: so a client has one listing in the making, and each shows what the calls before it
+ * left.
  *
- * Two things are bounded here: what waits in memory for a client that does not read (OUTSTANDING_MAX answers; then it is
- * not read from either), and how long packets wait for this client (SLICE_MS).
+ * Two things are bounded here: what waits in memory for a client that does not read (OUTSTANDING_MAX answers; then it
+ * is not read from either), and how long packets wait for this client (SLICE_MS).
  */
 import type { Socket } from 'node:net'
 import type { CallTable } from './call-table.ts'

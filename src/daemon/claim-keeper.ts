@@ -20,7 +20,7 @@ export class ClaimKeeper {
     this.#claims = claims
   }
 
-  /** Resolves when what was claimed and released until now is in force. Rejects with KernelError; later calls try again. */
+  /** Resolves when what was claimed until now is in force. Rejects with KernelError: the next call tries again. */
   applied(): Promise<void> {
     this.#applying ??= new Promise((resolve, reject) => {
       setImmediate(() => {

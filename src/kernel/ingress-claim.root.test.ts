@@ -3,6 +3,7 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, writeFileSync } from 'node:fs'
 import { before, describe, it, type TestContext } from 'node:test'
+import { loaderArguments, moduleUrl } from '../../tests/own-program.ts'
 import { Random } from '../base/random.ts'
 import { CLAIM_CASES, randomFrame, SAMPLE_CLAIMS } from '../../tests/kernel/claim-frames.ts'
 import {
@@ -186,11 +187,11 @@ describe('the ingress claim', { skip: notRoot }, () => {
 
   it('is gone when the process that holds it is killed', { skip: withoutNft }, async () => {
     const script = `
-      import { IngressClaim } from ${JSON.stringify(new URL('./ingress-claim.ts', import.meta.url).href)}
+      import { IngressClaim } from ${JSON.stringify(moduleUrl('./ingress-claim', import.meta.url))}
       IngressClaim.open().attach('slin')
       console.log('held')
       setInterval(() => {}, 1000)`
-    const args = ['--import', 'tsx', '--input-type=module', '--eval', script]
+    const args = [...loaderArguments, '--input-type=module', '--eval', script]
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
     await once(child.stdout, 'data')
     assert.match(nft('list ruleset'), /table netdev sluice/)

@@ -1,6 +1,6 @@
 /**
- * The whole packet path, lowered and interpreted, against itself in V8: wild frames, two laboratories set up alike. Reason,
- * frame, offloads and all tables must come out the same (FUZZ_LOWERED and FUZZ_SEED say how many, and which).
+ * The whole packet path, lowered and interpreted, against itself in V8: wild frames, two laboratories set up alike.
+ * Reason, frame, offloads and all tables must come out the same (FUZZ_LOWERED and FUZZ_SEED say how many, and which).
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

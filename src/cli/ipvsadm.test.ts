@@ -10,9 +10,8 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { loaderArguments, moduleUrl } from '../../tests/own-program.ts'
+import { startServing, type Serving } from '../../tests/control/serving.ts'
 import { Laboratory } from '../../tests/goldens/laboratory.ts'
-import { ControlServer } from '../control/server.ts'
-import type { CallTable } from '../control/call-table.ts'
 import { directorCalls } from '../daemon/calls.ts'
 
 const PROGRAM = fileURLToPath(moduleUrl('./ipvsadm', import.meta.url))
@@ -24,7 +23,7 @@ interface Options {
 
 describe('bin/ipvsadm', () => {
   let folder: string
-  let server: ControlServer
+  let server: Serving
   before(async () => {
     folder = mkdtempSync(join(tmpdir(), 'ipvsadm-'))
     const laboratory = new Laboratory()
@@ -34,7 +33,7 @@ describe('bin/ipvsadm', () => {
       applied: () => Promise.resolve(),
       onServerAdded: () => {},
     })
-    server = await ControlServer.listen(join(folder, 'socket'), calls as unknown as CallTable)
+    server = await startServing(join(folder, 'socket'), calls)
   })
   after(async () => {
     await server.close()

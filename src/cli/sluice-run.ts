@@ -81,7 +81,8 @@ async function run(options: RunOptions): Promise<void> {
 async function open(options: RunOptions, log: Log): Promise<DirectorDaemon> {
   const { DirectorDaemon } = await import('../daemon/director-daemon.ts')
   try {
-    return new DirectorDaemon({ socketPath: options.socket, interfaces: options.interface }, log)
+    const { socket: socketPath, interface: interfaces } = options
+    return await DirectorDaemon.open({ socketPath, interfaces }, log)
   } catch (error) {
     if (!(error instanceof Error) || error.name !== 'KernelError') throw error
     throw new Failure(Exit.lacking, `cannot start the v8 engine: ${error.message}`)

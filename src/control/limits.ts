@@ -19,6 +19,3 @@ export const ANSWER_MAX = 64 << 20
 
 /** Bytes of a Unix socket's path: sun_path of unix(7), less its NUL. */
 export const PATH_MAX = 107
-
-/** Times a daemon tries to put its socket in a place that others are after as well. */
-export const PUBLISH_TRIES_MAX = 4

@@ -1,25 +1,23 @@
 /**
  * The control socket's daemon side: listens, and gives each client its session. See protocol.ts for what goes over it.
  */
-import { rmSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import type { CallTable } from './call-table.ts'
 import { ControlError } from './control-error.ts'
 import { CLIENTS_MAX } from './limits.ts'
 import { ControlSession, type SessionOptions } from './session.ts'
-import { codeOf, inodeAt, publish, reserveName } from './socket-place.ts'
+import { codeOf, type SocketPlace } from './socket-place.ts'
 
 /** Mode 0600 for what is bound: root's daemon is root's to ask. */
 const OTHERS_MASK = 0o177
 
 export class ControlServer {
-  readonly path: string
+  readonly #place: SocketPlace
   readonly #server: Server
   readonly #clients = new Set<Socket>()
-  #inode: bigint | undefined
 
-  private constructor(path: string, calls: CallTable, options: SessionOptions) {
-    this.path = path
+  private constructor(place: SocketPlace, calls: CallTable, options: SessionOptions) {
+    this.#place = place
     // A client may end its side (`… | nc -N -U`) and still wants its answers.
     this.#server = createServer({ allowHalfOpen: true }, (socket) => {
       if (this.#clients.size >= CLIENTS_MAX) return refuseClient(socket)
@@ -29,27 +27,28 @@ export class ControlServer {
     })
   }
 
-  /** Rejects with ControlError: EADDRINUSE where another daemon answers, or why the path cannot be had. */
+  /** Answers at `place`, which stays its owner's to leave. Rejects with ControlError. */
   static async listen(
-    path: string,
+    place: SocketPlace,
     calls: CallTable,
     options: SessionOptions = {},
   ): Promise<ControlServer> {
-    const control = new ControlServer(path, calls, options)
-    const name = reserveName(path)
-    await control.#bind(name)
-    const inode = inodeAt(name)
+    const control = new ControlServer(place, calls, options)
     try {
-      await publish(name, path)
+      await control.#bind()
+      await place.publish()
     } catch (error) {
       await control.close()
       throw error
     }
-    control.#inode = inode
     return control
   }
 
-  #bind(name: string): Promise<void> {
+  get path(): string {
+    return this.#place.path
+  }
+
+  #bind(): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#server.once('error', (error) => {
         const code = codeOf(error)
@@ -58,20 +57,20 @@ export class ControlServer {
       // Bound within listen(): a chmod afterwards would leave others a moment.
       const mask = process.umask(OTHERS_MASK)
       try {
-        this.#server.listen(name, resolve)
+        this.#server.listen(this.#place.newPath, resolve)
       } finally {
         process.umask(mask)
       }
     })
   }
 
-  /** Ends all connections and removes the socket, if it is still ours. */
-  close(): Promise<void> {
-    if (this.#inode !== undefined && inodeAt(this.path) === this.#inode) rmSync(this.path)
-    this.#inode = undefined
+  /** Ends all connections and removes the socket. May be called twice. */
+  async close(): Promise<void> {
+    // Node removes at once the name that was bound, which is not the one where clients look.
+    const closed = new Promise((resolve) => this.#server.close(resolve))
+    this.#place.withdraw()
     for (const client of this.#clients) client.destroy()
-    // Node removes the name that was bound, which publish() has done: not what is at the path by now.
-    return new Promise((resolve) => this.#server.close(() => resolve()))
+    await closed
   }
 }
 

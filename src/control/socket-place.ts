@@ -1,82 +1,101 @@
 /**
  * A socket's place in the file system: taken from the dead, left to the living.
  *
- * A daemon binds under a name of its own and, once it listens, links the socket to where clients look. Linking fails
- * where something is already: so of two daemons that start at once one finds the other, and no client ever sees a
- * socket that does not listen or has the wrong mode.
+ *   /run/sluice/sluice.sock         where clients look
+ *   /run/sluice/sluice.sock.lock    locked by the daemon that has the place, as long as it lives
+ *   /run/sluice/sluice.sock.new     for a moment: bound, not yet listening
+ *
+ * Of daemons that start at once one gets the lock. It alone may replace what a killed one left, and renames its socket
+ * onto it once it listens: clients find the dead one or the new one, never none and never one with the wrong mode.
  */
-import { randomBytes } from 'node:crypto'
-import { linkSync, lstatSync, mkdirSync, renameSync, rmSync } from 'node:fs'
+import { lstatSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import { dirname } from 'node:path'
 import { ControlError } from './control-error.ts'
-import { PATH_MAX, PUBLISH_TRIES_MAX } from './limits.ts'
+import { PATH_MAX } from './limits.ts'
 
-/** A name beside `path` that nobody else has; its folder is made if it is missing. Throws ControlError. */
-export function reserveName(path: string): string {
-  const name = nameBeside(path)
-  if (Buffer.byteLength(name) > PATH_MAX) {
-    const most = PATH_MAX - (Buffer.byteLength(name) - Buffer.byteLength(path))
-    throw new ControlError('ENAMETOOLONG', `${path} is too long: a socket's path has ${most} bytes`)
-  }
-  try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o755 })
-  } catch (error) {
-    throw new ControlError(codeOf(error), `cannot make the folder of ${path} (${codeOf(error)})`)
-  }
-  return name
+/** What only one daemon has, and has until it ends, however it ends. */
+export interface Lock {
+  /** Gives it back, and removes its file. */
+  remove(): void
 }
 
-/**
- * Moves the socket at `name` to `path`. Rejects with ControlError: EADDRINUSE where another daemon answers, EEXIST
- * where something else is.
- */
-export async function publish(name: string, path: string): Promise<void> {
-  for (let i = 0; i < PUBLISH_TRIES_MAX; i++) {
-    if (isLinked(name, path)) {
-      rmSync(name)
-      return
+/** Undefined if another has it; throws errors with a `code`. */
+export type TakeLock = (path: string) => Lock | undefined
+
+const NEW = '.new'
+
+export class SocketPlace {
+  readonly path: string
+  /** Where to bind. */
+  readonly newPath: string
+  readonly #lock: Lock
+  /** Of our socket, once it is published. */
+  #inode: bigint | undefined
+
+  private constructor(path: string, lock: Lock) {
+    this.path = path
+    this.newPath = `${path}${NEW}`
+    this.#lock = lock
+  }
+
+  /**
+   * Its folder is made if it is missing. Rejects with ControlError: EADDRINUSE where another daemon is, EEXIST where
+   * something else is, or why the place cannot be had.
+   */
+  static async take(path: string, takeLock: TakeLock): Promise<SocketPlace> {
+    refuseLongPath(path)
+    tell(`cannot make the folder of ${path}`, () =>
+      mkdirSync(dirname(path), { recursive: true, mode: 0o755 }),
+    )
+    const lock = tell(`cannot lock ${path}.lock`, () => takeLock(`${path}.lock`))
+    if (lock === undefined) throw takenError(path)
+    try {
+      await refuseOccupant(path)
+      rmSync(`${path}${NEW}`, { force: true })
+    } catch (error) {
+      lock.remove()
+      throw error
     }
-    await removeDead(path)
+    return new SocketPlace(path, lock)
   }
-  throw new ControlError('EADDRINUSE', `other daemons are after ${path} at this moment`)
-}
 
-/** Which file is there; undefined if there is none. */
-export function inodeAt(path: string): bigint | undefined {
-  return lstatSync(path, { throwIfNoEntry: false, bigint: true })?.ino
-}
+  /** The socket at `newPath` listens: clients may find it. Throws ControlError; the place is still ours then. */
+  async publish(): Promise<void> {
+    // Who keeps no lock may have come since.
+    await refuseOccupant(this.path)
+    const inode = inodeAt(this.newPath)
+    tell(`cannot put a socket at ${this.path}`, () => renameSync(this.newPath, this.path))
+    this.#inode = inode
+  }
 
-function isLinked(name: string, path: string): boolean {
-  try {
-    linkSync(name, path)
-    return true
-  } catch (error) {
-    if (codeOf(error) === 'EEXIST') return false
-    throw new ControlError(codeOf(error), `cannot put a socket at ${path} (${codeOf(error)})`)
+  /** Removes the socket, if it is still ours. */
+  withdraw(): void {
+    if (this.#inode !== undefined && inodeAt(this.path) === this.#inode) rmSync(this.path)
+    this.#inode = undefined
+  }
+
+  /** Lets the next daemon have it. Leaving twice is harmless. */
+  leave(): void {
+    this.withdraw()
+    this.#lock.remove()
   }
 }
 
-/** Removes the socket of a daemon that was killed. */
-async function removeDead(path: string): Promise<void> {
-  const found = lstatSync(path, { throwIfNoEntry: false })
+function refuseLongPath(path: string): void {
+  const most = PATH_MAX - NEW.length
+  if (Buffer.byteLength(path) <= most) return
+  throw new ControlError('ENAMETOOLONG', `${path} is too long: a socket's path has ${most} bytes`)
+}
+
+/** Only the socket of a daemon that was killed may be there. */
+async function refuseOccupant(path: string): Promise<void> {
+  const found = tell(`cannot look at ${path}`, () => lstatSync(path, { throwIfNoEntry: false }))
   if (found === undefined) return
   if (!found.isSocket()) {
     throw new ControlError('EEXIST', `${path} is no socket and was left alone: choose another`)
   }
-  if (!(await isDead(path))) throw answered(path)
-  // Taken aside first: another daemon may have replaced it since it was asked.
-  const aside = nameBeside(path)
-  try {
-    renameSync(path, aside)
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return
-    throw new ControlError(codeOf(error), `cannot remove the dead ${path} (${codeOf(error)})`)
-  }
-  const isStillDead = await isDead(aside)
-  if (!isStillDead) isLinked(aside, path)
-  rmSync(aside)
-  if (!isStillDead) throw answered(path)
+  if (!(await isDead(path))) throw takenError(path)
 }
 
 /** Does nobody listen there? A socket that is not ours to ask, or has a long queue, is alive. */
@@ -91,15 +110,24 @@ function isDead(path: string): Promise<boolean> {
   })
 }
 
-function answered(path: string): ControlError {
+function inodeAt(path: string): bigint | undefined {
+  return lstatSync(path, { throwIfNoEntry: false, bigint: true })?.ino
+}
+
+function takenError(path: string): ControlError {
   return new ControlError(
     'EADDRINUSE',
-    `another daemon answers at ${path}: stop it first, or give this one another socket`,
+    `another daemon has ${path}: stop it first, or give this one another socket`,
   )
 }
 
-function nameBeside(path: string): string {
-  return `${path}.${randomBytes(4).toString('hex')}`
+/** What `attempt` gives; an error of the system becomes a ControlError that begins with `what`. */
+function tell<T>(what: string, attempt: () => T): T {
+  try {
+    return attempt()
+  } catch (error) {
+    throw new ControlError(codeOf(error), `${what} (${codeOf(error)})`)
+  }
 }
 
 export function codeOf(error: unknown): string {

@@ -13,12 +13,14 @@ import { setImmediate } from 'node:timers/promises'
 import type { CallTable } from '../control/call-table.ts'
 import { ControlError } from '../control/control-error.ts'
 import { ControlServer } from '../control/server.ts'
+import { SocketPlace } from '../control/socket-place.ts'
 import { Director } from '../director/director.ts'
 import type { OwnAddress } from '../director/hop-source.ts'
 import { Hops } from '../director/hops.ts'
 import { initTables } from '../director/init.ts'
 import { V8Engine } from '../engine/v8-engine.ts'
 import { KernelError } from '../kernel/errno.ts'
+import { FileLock } from '../kernel/file-lock.ts'
 import type { Link } from '../kernel/link.ts'
 import { notifyManager } from '../kernel/sd-notify.ts'
 import { explainOn } from '../replay/explain.ts'
@@ -51,6 +53,7 @@ export class DirectorDaemon {
   readonly #claims: ClaimKeeper
   readonly #network: NetworkFollower
   readonly #housekeeping: Housekeeping
+  readonly #place: SocketPlace
   readonly #startedMs = performance.now()
   #links: readonly Link[] = []
   #control: ControlServer | undefined
@@ -58,8 +61,8 @@ export class DirectorDaemon {
   /** Interfaces that could not be attached, by index: told once. */
   readonly #refused = new Set<number>()
 
-  /** Opens what the kernel must grant; takes no frame yet. Throws KernelError. */
-  constructor(options: DaemonOptions, log: Log) {
+  private constructor(place: SocketPlace, options: DaemonOptions, log: Log) {
+    this.#place = place
     this.#options = options
     this.#log = log
     this.#engine = V8Engine.open(
@@ -82,6 +85,20 @@ export class DirectorDaemon {
     })
     this.#housekeeping = new Housekeeping(this.#director, this.#engine)
     this.calls = this.#makeCalls()
+  }
+
+  /**
+   * Takes the control socket's place, before anything that a second daemon could spoil for the first, and opens what
+   * the kernel must grant; takes no frame yet. Rejects with ControlError if another daemon has the place, KernelError.
+   */
+  static async open(options: DaemonOptions, log: Log): Promise<DirectorDaemon> {
+    const place = await SocketPlace.take(options.socketPath, (path) => FileLock.take(path))
+    try {
+      return new DirectorDaemon(place, options, log)
+    } catch (error) {
+      place.leave()
+      throw error
+    }
   }
 
   #makeCalls(): CallTable {
@@ -122,9 +139,9 @@ export class DirectorDaemon {
     this.#keepServers = setInterval(() => this.#forgetServers(), KEEP_SERVERS_INTERVAL_MS)
   }
 
-  /** Answers on the control socket from here on. Rejects with ControlError if another daemon does. */
+  /** Answers on the control socket from here on. Rejects with ControlError. */
   async listen(): Promise<void> {
-    this.#control = await ControlServer.listen(this.#options.socketPath, this.calls, {
+    this.#control = await ControlServer.listen(this.#place, this.calls, {
       onFault: (error) => this.#log('error', `a call failed: ${faultText(error)}`),
     })
   }
@@ -194,6 +211,7 @@ export class DirectorDaemon {
     this.#housekeeping.stop()
     this.#network.stop()
     this.#engine.close()
+    this.#place.leave()
   }
 }
 

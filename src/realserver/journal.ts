@@ -10,40 +10,29 @@
  * change was made, nor that it still holds: its reader asks `isInForce`. The file goes with the run that ends
  * well; the lock goes with any.
  */
-import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, statSync } from 'node:fs'
-import { unlinkSync, writeSync } from 'node:fs'
+import { mkdirSync, readFileSync, statSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { parseIp } from '../base/ip.ts'
-import { tryLockFile } from '../kernel/ffi.ts'
+import { FileLock } from '../kernel/file-lock.ts'
 import type { Change } from './change.ts'
 
 const FOLDER = '/run/sluice'
-/** How often the file may go between opening and locking it. */
-const ATTEMPTS_MAX = 10
 const SETTING = /^net\.ipv4\.conf\.[^.]+\.\w+$/
 
 export class Journal {
   readonly path: string
-  readonly #fd: number
+  readonly #lock: FileLock
 
-  private constructor(path: string, fd: number) {
+  private constructor(path: string, lock: FileLock) {
     this.path = path
-    this.#fd = fd
+    this.#lock = lock
   }
 
   /** Undefined if another run has it. Throws errors of node:fs. */
   static open(path: string = journalPath()): Journal | undefined {
     mkdirSync(dirname(path), { recursive: true, mode: 0o755 })
-    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-      const fd = openSync(path, 'a+', 0o600)
-      if (!tryLockFile(fd)) {
-        closeSync(fd)
-        return undefined
-      }
-      if (isStillAt(path, fd)) return new Journal(path, fd)
-      closeSync(fd) // a run that just ended took the file away
-    }
-    return undefined
+    const lock = FileLock.take(path)
+    return lock === undefined ? undefined : new Journal(path, lock)
   }
 
   /** What was written so far, by earlier runs too; a line that cannot be read is left out. */
@@ -53,28 +42,23 @@ export class Journal {
   }
 
   add(change: Change): void {
-    writeSync(this.#fd, `${JSON.stringify(change)}\n`)
+    writeSync(this.#lock.fd, `${JSON.stringify(change)}\n`)
   }
 
   /** All is undone: nothing to take over. */
   remove(): void {
-    unlinkSync(this.path)
-    this.close()
+    this.#lock.remove()
   }
 
   /** For the next run to read. */
   close(): void {
-    closeSync(this.#fd)
+    this.#lock.release()
   }
 }
 
 /** Of this thread's network namespace. */
 function journalPath(): string {
   return `${FOLDER}/realserver-${statSync('/proc/thread-self/ns/net').ino}.jsonl`
-}
-
-function isStillAt(path: string, fd: number): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.ino === fstatSync(fd).ino
 }
 
 /** Undefined for anything but a change of the kind that we make. */

@@ -12,6 +12,8 @@ import { ControlClient } from '../../src/control/client.ts'
 import { LineReader } from '../../src/control/lines.ts'
 import { ControlServer } from '../../src/control/server.ts'
 import type { SessionOptions } from '../../src/control/session.ts'
+import { SocketPlace } from '../../src/control/socket-place.ts'
+import { FileLock } from '../../src/kernel/file-lock.ts'
 
 /** A folder that is gone after the test. */
 export function ownFolder(t: TestContext): string {
@@ -20,16 +22,53 @@ export function ownFolder(t: TestContext): string {
   return folder
 }
 
-/** Answers `calls`, and nothing else, until the test ends. Gives the socket's path. */
+/** A daemon's part in it. */
+export interface Serving {
+  readonly path: string
+  /** May be called twice. */
+  close(): Promise<void>
+}
+
+/** Answers `calls`, and nothing else, at `path` until it is closed. Rejects with ControlError. */
+export async function startServing(
+  path: string,
+  calls: Partial<CallTable>,
+  options: SessionOptions = {},
+): Promise<Serving> {
+  const place = await SocketPlace.take(path, (lockPath) => FileLock.take(lockPath))
+  try {
+    const server = await ControlServer.listen(place, calls as CallTable, options)
+    const close = async () => {
+      await server.close()
+      place.leave()
+    }
+    return { path: server.path, close }
+  } catch (error) {
+    place.leave()
+    throw error
+  }
+}
+
+/** The same until the test ends, if not before. */
+export async function serveAt(
+  t: TestContext,
+  path: string,
+  calls: Partial<CallTable>,
+  options: SessionOptions = {},
+): Promise<Serving> {
+  const serving = await startServing(path, calls, options)
+  t.after(() => serving.close())
+  return serving
+}
+
+/** The same in a place of its own. Gives the socket's path. */
 export async function serve(
   t: TestContext,
   calls: Partial<CallTable>,
   options: SessionOptions = {},
 ): Promise<string> {
-  const path = join(ownFolder(t), 'socket')
-  const server = await ControlServer.listen(path, calls as CallTable, options)
-  t.after(() => server.close())
-  return path
+  const serving = await serveAt(t, join(ownFolder(t), 'socket'), calls, options)
+  return serving.path
 }
 
 /** A client of the daemon at `path` that leaves when the test ends. */

@@ -133,7 +133,6 @@ ${modules.map((module) => `/bin/busybox insmod /${module}`).join('\n')}
 /bin/busybox mount -t devpts pts /root/dev/pts
 /bin/busybox mount -t tmpfs shm /root/dev/shm
 /bin/busybox mount -t tmpfs run /root/run
-/bin/busybox mount -t tmpfs tmp /root/tmp
 /bin/busybox mount -t bpf bpf /root/sys/fs/bpf
 /bin/busybox mount -t virtiofs out /root/host
 /bin/busybox mount -o bind /low${modulesFolder} /root/lib/modules

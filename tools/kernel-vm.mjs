@@ -93,6 +93,10 @@ function buildInitrd(folder, { version, root }) {
   }
   writeFileSync(join(tree, 'init'), initScript([...new Set(modules)], join(root, 'lib/modules')))
   chmodSync(join(tree, 'init'), 0o755)
+  // The kernel asks for modules here, at its own root.
+  mkdirSync(join(tree, 'sbin'))
+  const modprobe = '#!/bin/busybox sh\nexec /bin/busybox chroot /root /sbin/modprobe "$@"\n'
+  writeFileSync(join(tree, 'sbin/modprobe'), modprobe, { mode: 0o755 })
   const out = join(folder, 'initrd.cpio')
   const files = spawnSync('find', ['.'], { cwd: tree, encoding: 'utf8' }).stdout
   const packed = spawnSync('cpio', ['-o', '-H', 'newc', '--quiet'], {

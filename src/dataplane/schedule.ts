@@ -7,16 +7,36 @@
  */
 import type { u32 } from '../subset/integers.ts'
 import type { Flow } from './flow.ts'
+import { pickDh } from './schedulers/dh.ts'
+import { pickFo } from './schedulers/fo.ts'
 import { pickLc } from './schedulers/lc.ts'
 import { pickMh } from './schedulers/mh.ts'
+import { pickNq } from './schedulers/nq.ts'
+import { pickOvf } from './schedulers/ovf.ts'
 import { pickRr } from './schedulers/rr.ts'
+import { pickSed } from './schedulers/sed.ts'
 import { pickSh } from './schedulers/sh.ts'
+import { pickTwos } from './schedulers/twos.ts'
 import { pickWlc } from './schedulers/wlc.ts'
 import { pickWrr } from './schedulers/wrr.ts'
 import { NONE, type Service } from './tables.ts'
 
 /** 0 is 'none': a service that takes no new connections. */
-export const SchedulerId = { none: 0, rr: 1, wrr: 2, lc: 3, wlc: 4, sh: 5, mh: 6 } as const
+export const SchedulerId = {
+  none: 0,
+  rr: 1,
+  wrr: 2,
+  lc: 3,
+  wlc: 4,
+  sh: 5,
+  mh: 6,
+  sed: 7,
+  nq: 8,
+  dh: 9,
+  fo: 12,
+  ovf: 13,
+  twos: 14,
+} as const
 
 /** A row of `servers`, or NONE if no server can take it. */
 export function pickServer(service: Service, flow: Flow): u32 {
@@ -28,5 +48,11 @@ export function pickServer(service: Service, flow: Flow): u32 {
   if (scheduler === SchedulerId.wlc) return pickWlc(list)
   if (scheduler === SchedulerId.sh) return pickSh(service, list, flow)
   if (scheduler === SchedulerId.mh) return pickMh(service, list, flow)
+  if (scheduler === SchedulerId.sed) return pickSed(list)
+  if (scheduler === SchedulerId.nq) return pickNq(list)
+  if (scheduler === SchedulerId.dh) return pickDh(list, flow)
+  if (scheduler === SchedulerId.fo) return pickFo(list)
+  if (scheduler === SchedulerId.ovf) return pickOvf(list)
+  if (scheduler === SchedulerId.twos) return pickTwos(list)
   return NONE
 }

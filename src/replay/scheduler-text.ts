@@ -13,12 +13,12 @@ const SCHEDULER_TEXT: Readonly<Record<string, string>> = {
   nq: 'an idle server, else the shortest expected delay, (active + 1) / weight',
   sh: "a hash of the client's address",
   mh: "a hash of the client's address, which changes little as servers come and go",
-  dh: 'a hash of the virtual address',
+  dh: 'a hash of the destination address',
   lblc: 'the server that had this destination last, unless it has too many connections',
   lblcr: 'one of the servers that had this destination, unless all have too many connections',
   fo: 'the usable server with the highest weight',
-  ovf: 'the highest weight among servers with fewer active connections than that',
-  twos: 'the less loaded of two servers drawn by chance',
+  ovf: 'the highest weight among servers with no more active connections than that',
+  twos: 'the less loaded for its weight of two servers drawn by chance',
 }
 
 /** 'wlc: the fewest connections for its weight, …' */

@@ -3,8 +3,11 @@
  * who gets the next flows?
  */
 import assert from 'node:assert/strict'
+import { ipToWords } from '../../src/base/ip.ts'
+import { clearFlow, Flow } from '../../src/dataplane/flow.ts'
 import { flow } from '../../src/dataplane/main.ts'
-import { NONE, ServerFlag, servers, type Server } from '../../src/dataplane/tables.ts'
+import { pickServer } from '../../src/dataplane/schedule.ts'
+import { NONE, ServerFlag, servers, services, type Server } from '../../src/dataplane/tables.ts'
 import type { Outcome } from '../../src/director/director.ts'
 import type { ServerKey, ServerSettings, ServiceKey } from '../../src/director/model.ts'
 import { tcpFrame } from '../../src/wire/flow.ts'
@@ -84,20 +87,31 @@ export class OneService {
 
   /** Active and inactive connections of server n. */
   counts(n: number): [active: number, inactive: number] {
-    const { active, inactive } = this.#row(n)
+    const { active, inactive } = this.serverRow(n)
     return [active, inactive]
   }
 
   isOverloaded(n: number): boolean {
-    return (this.#row(n).flags & ServerFlag.overloaded) !== 0
+    return (this.serverRow(n).flags & ServerFlag.overloaded) !== 0
   }
 
-  #row(n: number): Server {
+  /** The row of server n, to be written at will. */
+  serverRow(n: number): Server {
     const { address } = this.#server(n)
     const entry = this.lab.director
       .find(this.key)!
       .servers.find(({ key }) => key.address === address)
     return servers.row(entry!.row)
+  }
+
+  /** Whom would the scheduler choose for a flow to this address, whatever the service's? It stays a question. */
+  choose(destination: string): number | null {
+    const asked = Flow.local()
+    clearFlow(asked)
+    asked.family = destination.includes(':') ? 6 : 4
+    ;[asked.destination0, asked.destination1, asked.destination2, asked.destination3] =
+      ipToWords(destination)
+    return numberOf(pickServer(services.row(this.lab.director.find(this.key)!.row), asked))
   }
 
   /** Who gets a SYN of this client, '10.0.0.10:40000'? Null: nobody. */
@@ -136,11 +150,15 @@ export class OneService {
     const { address, port } = this.key
     const virtual = address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
     this.lab.send('client', tcpFrame(client, virtual, { flags, over: OVER }))
-    if (flow.server === NONE) return null
-    const { address3, family } = servers.row(flow.server)
-    // The last group of an IPv6 address is read as written: ::11 is server 1.
-    return (family === 4 ? address3 & 0xff : Number((address3 & 0xffff).toString(16))) - 10
+    return numberOf(flow.server)
   }
+}
+
+function numberOf(row: number): number | null {
+  if (row === NONE) return null
+  const { address3, family } = servers.row(row)
+  // The last group of an IPv6 address is read as written: ::11 is server 1.
+  return (family === 4 ? address3 & 0xff : Number((address3 & 0xffff).toString(16))) - 10
 }
 
 function accept(outcome: Outcome): void {

@@ -13,7 +13,7 @@ import { NONE, ServiceFlag, servers, type Service } from '../tables.ts'
 
 export const SH_SLOTS = 256
 /** GOLDEN_RATIO_32 (include/linux/hash.h). */
-const GOLDEN_RATIO = 0x61c88647
+export const GOLDEN_RATIO = 0x61c88647
 
 const homeAt = servers.cursor()
 const otherAt = servers.cursor()

@@ -43,7 +43,7 @@ const PACKET_FIELDS: ReadonlyMap<string, Type> = new Map([
   ['segmentSize', numberType(range.U32)],
   ['hasPartialChecksum', BOOLEAN],
 ])
-const PACKET_METHODS = ['adjustHead', 'adjustTail', 'clearOffloads']
+const PACKET_METHODS = ['encapsulate', 'decapsulate', 'adjustTail']
 const WRAPPING = [...NUMBER_TYPES.keys()]
 const SHIFTS = range.rangeOf(0, 31)
 /** An index or an offset: too large finds nothing, negative would read before the beginning. */
@@ -269,7 +269,7 @@ export class ExpressionCheck {
     return { kind: 'view', struct: cursor.struct }
   }
 
-  /** `view.addField(n)`, `view.swapField(was, is)`, `packet.adjustHead(n)`. */
+  /** `view.addField(n)`, `view.swapField(was, is)`, `packet.adjustTail(n)`. */
   #callMethod(call: tree.Call, callee: tree.Member): Type {
     const owner = this.#owner(callee)
     const types = call.arguments.map((argument) => this.typeOf(argument))

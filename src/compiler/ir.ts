@@ -119,7 +119,7 @@ export type Operation =
     }
   /** Pointer to a struct of the program's own (`X.local()`), one for each CPU. */
   | { readonly op: 'local'; readonly to: Register; readonly name: string }
-  /** Something the engine provides: packet.length, adjustHead, now, … (intrinsics.ts). */
+  /** Something the engine provides: packet.length, encapsulate, now, … (intrinsics.ts). */
   | {
       readonly op: 'intrinsic'
       readonly name: string

@@ -7,9 +7,6 @@ import type { Code } from './code.ts'
 import { immediate, type Operand } from './ir.ts'
 import { isWithin, U16, U32, U8, type Range } from './range.ts'
 
-/** Intrinsics that give no result. */
-export const CALL_WITHOUT_RESULT: ReadonlySet<string> = new Set(['packet.clearOffloads'])
-
 const WRAPS: Readonly<Record<string, readonly [Range, number, 32 | 64]>> = {
   u8: [U8, 0xff, 64],
   u16: [U16, 0xffff, 64],

@@ -12,7 +12,7 @@ import { immediate, type Label, type Operand, type Register, type Test } from '.
 import { placeOf, sizeOf } from './layout.ts'
 import { RUNTIME_FOLDER, type Entity, type Program, type Struct, type Type } from './program.ts'
 import { isWithin, U32, type Range } from './range.ts'
-import { CALL_WITHOUT_RESULT, lowerRuntimeCall } from './lower-runtime.ts'
+import { lowerRuntimeCall } from './lower-runtime.ts'
 import type * as tree from './tree.ts'
 
 /** What the lowering of a value asks of the function around it. */
@@ -211,10 +211,10 @@ export class ValueLowering {
     return to
   }
 
-  #packetMethod(call: tree.Call, name: string): Register | undefined {
+  #packetMethod(call: tree.Call, name: string): Register {
     const { code } = this.#frame
     const values = call.arguments.map((argument) => this.value(argument))
-    const to = CALL_WITHOUT_RESULT.has(`packet.${name}`) ? undefined : code.register()
+    const to = code.register()
     code.add({ op: 'intrinsic', name: `packet.${name}`, arguments: values, to })
     return to
   }

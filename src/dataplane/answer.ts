@@ -7,11 +7,13 @@
  *   before   | Ethernet |            IP packet …                             |
  *   after    | Ethernet | IP | ICMP type code sum | rest | IP packet, cut … |
  *
+ * The quoted packet's own checksum may still be hardware's to finish, as before.
+ *
  * No answer to an ICMP error, a later fragment, or a source that is no single host (RFC 1122 3.2.2).
  */
 import { u16, u32, type u8 } from '../subset/integers.ts'
 import { now, TICKS_PER_SECOND } from '../subset/clock.ts'
-import type { Packet } from '../subset/packet.ts'
+import { Encapsulation, type Packet } from '../subset/packet.ts'
 import { add32, fold, sumFrame } from '../wire/checksum.ts'
 import { Ethernet } from '../wire/ethernet.ts'
 import { Icmp } from '../wire/icmp.ts'
@@ -23,6 +25,7 @@ import { FragmentKind, type Flow } from './flow.ts'
 import { ICMP_ERROR_MAX, ICMPV6_ERROR_MAX } from './limits.ts'
 import { settings } from './tables.ts'
 import { Reason } from './verdict.ts'
+import { sumWhole } from './whole-sum.ts'
 
 /** What to say. */
 export const Answer = { unreachable: 0, timeExceeded: 1, tooBig: 2 } as const
@@ -50,7 +53,6 @@ export function answer(packet: Packet, flow: Flow, what: u32, mtu: u32, silent: 
     if (!answerIpv4(packet, flow, what, mtu)) return Reason.noRoom
   } else if (!answerIpv6(packet, flow, what, mtu)) return Reason.noRoom
   flow.egress = packet.ingress
-  packet.clearOffloads()
   if (what === Answer.unreachable) return Reason.answeredUnreachable
   return what === Answer.timeExceeded ? Reason.answeredTimeExceeded : Reason.answeredTooBig
 }
@@ -75,38 +77,21 @@ function isWithinLimit(): boolean {
   return true
 }
 
-/** Swaps the MAC addresses of a frame whose head was moved: the old ones are read before. */
-function readdress(
-  packet: Packet,
-  high: u16,
-  low: u32,
-  ownHigh: u16,
-  ownLow: u32,
-  type: u16,
-): void {
+/** Cuts the frame to `quoted` bytes of IP packet, puts `bytes` of headers before it, and swaps the MAC addresses. */
+function makeRoom(packet: Packet, flow: Flow, quoted: u32, bytes: u32): boolean {
+  // A checksum that hardware finishes must be there to be finished.
+  const isCut: boolean = quoted < flow.length && flow.transport + 18 > flow.network + quoted
+  if (isCut && packet.hasPartialChecksum) return false
+  if (!packet.adjustTail(flow.network + quoted - packet.length)) return false
+  if (!packet.encapsulate(bytes, Encapsulation.none)) return false
   const ethernet = ethernetAt.at(packet, 0)
-  if (ethernet === null) return
+  if (ethernet === null) return false
+  const high: u16 = ethernet.sourceHigh
+  const low: u32 = ethernet.sourceLow
+  ethernet.sourceHigh = ethernet.destinationHigh
+  ethernet.sourceLow = ethernet.destinationLow
   ethernet.destinationHigh = high
   ethernet.destinationLow = low
-  ethernet.sourceHigh = ownHigh
-  ethernet.sourceLow = ownLow
-  ethernet.type = type
-}
-
-const oldEthernetAt = Ethernet.cursor()
-
-/** Cuts the frame to `quoted` bytes of IP packet and puts `bytes` of headers between it and Ethernet. */
-function makeRoom(packet: Packet, flow: Flow, quoted: u32, bytes: u32): boolean {
-  const old = oldEthernetAt.at(packet, 0)
-  if (old === null) return false
-  const high: u16 = old.sourceHigh
-  const low: u32 = old.sourceLow
-  const ownHigh: u16 = old.destinationHigh
-  const ownLow: u32 = old.destinationLow
-  const type: u16 = old.type
-  if (!packet.adjustTail(flow.network + quoted - packet.length)) return false
-  if (!packet.adjustHead(-bytes)) return false
-  readdress(packet, high, low, ownHigh, ownLow, type)
   return true
 }
 
@@ -133,15 +118,9 @@ function answerIpv4(packet: Packet, flow: Flow, what: u32, mtu: u32): boolean {
     type = 11
     code = 0
   } else if (what === Answer.tooBig) code = 4
-  return writeIcmp(
-    packet,
-    flow.network + 20,
-    type,
-    code,
-    what === Answer.tooBig ? mtu : 0,
-    quoted,
-    0,
-  )
+  const rest: u32 = what === Answer.tooBig ? mtu : 0
+  if (!writeIcmp(packet, u32(flow.network + 20), type, code, rest)) return false
+  return writeSum(packet, flow, u32(flow.network + 20), quoted, 0)
 }
 
 function answerIpv6(packet: Packet, flow: Flow, what: u32, mtu: u32): boolean {
@@ -172,27 +151,26 @@ function answerIpv6(packet: Packet, flow: Flow, what: u32, mtu: u32): boolean {
   if (what === Answer.timeExceeded) type = 3
   else if (what === Answer.tooBig) type = 2
   const rest: u32 = what === Answer.tooBig ? mtu : 0
-  return writeIcmp(packet, flow.network + 40, type, code, rest, quoted, pseudo)
+  if (!writeIcmp(packet, u32(flow.network + 40), type, code, rest)) return false
+  return writeSum(packet, flow, u32(flow.network + 40), quoted, pseudo)
 }
 
-function writeIcmp(
-  packet: Packet,
-  offset: u32,
-  type: u8,
-  code: u8,
-  rest: u32,
-  quoted: u32,
-  pseudo: u32,
-): boolean {
+function writeIcmp(packet: Packet, offset: u32, type: u8, code: u8, rest: u32): boolean {
   const icmp = icmpAt.at(packet, offset)
   if (icmp === null) return false
   icmp.type = type
   icmp.code = code
   icmp.checksum = 0
   icmp.rest = rest
-  const sum: u32 = sumFrame(packet, offset, u32(8 + quoted))
-  const head = checksumAt.at(packet, offset)
-  if (head === null) return false
-  head.checksum = u16(fold(add32(sum, pseudo)) ^ 0xffff)
+  return true
+}
+
+/** Writes the checksum of the message at `offset`, which quotes `quoted` bytes. */
+function writeSum(packet: Packet, flow: Flow, offset: u32, quoted: u32, pseudo: u32): boolean {
+  const transport: u32 = u32(offset + 8 + flow.transport - flow.network)
+  const sum: u32 = sumWhole(packet, flow, offset, u32(8 + quoted), transport)
+  const icmp = checksumAt.at(packet, offset)
+  if (icmp === null) return false
+  icmp.checksum = u16(fold(add32(sum, pseudo)) ^ 0xffff)
   return true
 }

@@ -9,10 +9,9 @@
  */
 import { u32, u8, u16 } from '../subset/integers.ts'
 import { random } from '../subset/clock.ts'
-import type { Packet } from '../subset/packet.ts'
+import { Encapsulation, type Packet } from '../subset/packet.ts'
 import { row, type ViewOf } from '../subset/struct.ts'
 import { fold, sumFrame } from '../wire/checksum.ts'
-import { Ethernet } from '../wire/ethernet.ts'
 import { Protocol } from '../wire/ip-protocol.ts'
 import { DONT_FRAGMENT, Ipv4 } from '../wire/ipv4.ts'
 import { Ipv6 } from '../wire/ipv6.ts'
@@ -27,24 +26,18 @@ import { Reason } from './verdict.ts'
 /** IP_VS_CONN_F_TUNNEL_TYPE_IPIP. */
 const TUNNEL_IPIP = 0
 
-/** The two ends, read before the frame is moved. */
+/** Our end of the tunnel. */
 const Ends = row('ends', {
   own0: 'u32',
   own1: 'u32',
   own2: 'u32',
   own3: 'u32',
-  macLow: 'u32',
-  sourceLow: 'u32',
-  macHigh: 'u16',
-  sourceHigh: 'u16',
 })
 type Ends = ViewOf<typeof Ends>
 
 const ends = Ends.local()
 const hopAt = hops.cursor()
 const settingsAt = settings.cursor()
-const ethernetAt = Ethernet.cursor()
-const movedEthernetAt = Ethernet.cursor()
 const ipv4At = Ipv4.cursor()
 const ipv6At = Ipv6.cursor()
 
@@ -61,7 +54,7 @@ export function forwardTunnel(packet: Packet, flow: Flow, server: Server): u32 {
   ends.own2 = hop.own2
   ends.own3 = hop.own3
   countHop(packet, flow)
-  if (!prependHeader(packet, flow, outer)) return Reason.noRoom
+  if (!makeRoom(packet, flow, server, outer)) return Reason.noRoom
   if (server.family === 4) writeOuterIpv4(packet, flow, server)
   else writeOuterIpv6(packet, flow, server)
   flow.outerBytes = u8(outer)
@@ -69,23 +62,11 @@ export function forwardTunnel(packet: Packet, flow: Flow, server: Server): u32 {
   return sendTo(packet, flow, row, Reason.toServer)
 }
 
-/** Cuts Ethernet's padding off and moves the Ethernet header `outer` bytes forward. */
-function prependHeader(packet: Packet, flow: Flow, outer: u32): boolean {
-  const old = ethernetAt.at(packet, 0)
-  if (old === null) return false
-  ends.macHigh = old.destinationHigh
-  ends.macLow = old.destinationLow
-  ends.sourceHigh = old.sourceHigh
-  ends.sourceLow = old.sourceLow
-  if (!packet.adjustTail(flow.network + flow.length - packet.length)) return false
-  if (!packet.adjustHead(-outer)) return false
-  const ethernet = movedEthernetAt.at(packet, 0)
-  if (ethernet === null) return false
-  ethernet.destinationHigh = ends.macHigh
-  ethernet.destinationLow = ends.macLow
-  ethernet.sourceHigh = ends.sourceHigh
-  ethernet.sourceLow = ends.sourceLow
-  return true
+/** Cuts Ethernet's padding off and opens `outer` bytes of room for the outer header. */
+function makeRoom(packet: Packet, flow: Flow, server: Server, outer: u32): boolean {
+  const end: u32 = u32(flow.network + flow.length)
+  if (end < packet.length && !packet.adjustTail(end - packet.length)) return false
+  return packet.encapsulate(outer, server.family === 4 ? Encapsulation.ipv4 : Encapsulation.ipv6)
 }
 
 /** Is DF copied to the outer header? */

@@ -11,7 +11,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { INTERFACE, type Laboratory } from '../../tests/goldens/laboratory.ts'
-import { isHeaderRight, isTransportRight, keptSum, layoutOf } from '../../tests/packets/sums.ts'
+import {
+  finishSum,
+  isHeaderRight,
+  isTransportRight,
+  keptSum,
+  layoutOf,
+} from '../../tests/packets/sums.ts'
 import { FRAME_MAX, WildFrames } from '../../tests/packets/wild-frames.ts'
 import { makeLaboratory, PORTS, servers, VIPS, WORLD } from '../../tests/packets/wild-laboratory.ts'
 import { Random } from '../base/random.ts'
@@ -96,9 +102,10 @@ function examineSent(input: Uint8Array, copy: Copy, reason: number, isPartial: b
   assert.ok(flow.egress === INTERFACE.client || flow.egress === INTERFACE.server, 'leaves nowhere')
   assert.ok(isHeaderRight(output, outermost), 'the IP header has a wrong checksum')
   if (ANSWERS.has(reason)) {
+    if (packet.hasPartialChecksum) finishSum(output, layoutOf(output, outermost.transport + 8))
     assert.ok(isTransportRight(output, outermost), 'our ICMP error has a wrong checksum')
     assert.equal(output.length, outermost.end, 'our ICMP error is not as long as it says')
-    assert.deepEqual([packet.hasPartialChecksum, packet.segmentSize], [false, 0], 'an offload')
+    assert.equal(packet.segmentSize, 0, 'segments of an ICMP error')
     return
   }
   const before = layoutOf(input)

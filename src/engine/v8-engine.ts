@@ -25,7 +25,7 @@ import { Readiness } from '../kernel/ffi.ts'
 import { IngressClaim } from '../kernel/ingress-claim.ts'
 import { PacketSocket } from '../kernel/packet-socket.ts'
 import { Tap } from '../kernel/tap.ts'
-import { noOffloads, VirtioFlag } from '../kernel/virtio-header.ts'
+import { GsoType, noOffloads, VirtioFlag, type FrameOffloads } from '../kernel/virtio-header.ts'
 import type { AttachedInterface, Engine, EngineClaims, EngineEvents } from './engine.ts'
 import { Transmitter, type Departure } from './transmit.ts'
 import { WaitingFrames } from './waiting-frames.ts'
@@ -192,9 +192,9 @@ export class V8Engine implements Engine {
     departure.mtu = flow.mtu
     departure.outerBytes = flow.outerBytes
     departure.grown = socket.frameStart - packet.start
-    // A frame that became an answer has its checksums whole and stands for itself.
-    const isAnswer = packet.segmentSize !== socket.offloads.gsoSize || isCompleted(packet, socket)
-    departure.offloads = isAnswer ? PLAIN : socket.offloads
+    departure.offloads = socket.offloads
+    // A large frame that became an answer stands for itself.
+    if (packet.segmentSize !== socket.offloads.gsoSize) departure.offloads = single(socket.offloads)
     this.#transmitter.send(socket.memory, packet.start, packet.length, departure)
   }
 
@@ -265,11 +265,9 @@ export class V8Engine implements Engine {
   }
 }
 
-const PLAIN = noOffloads()
-
-/** Came with a partial checksum and leaves with a whole one. */
-function isCompleted(packet: Packet, { offloads }: PacketSocket): boolean {
-  return !packet.hasPartialChecksum && (offloads.flags & VirtioFlag.needsChecksum) !== 0
+/** The same for a frame that is just one. */
+function single(offloads: FrameOffloads): FrameOffloads {
+  return { ...offloads, gsoType: GsoType.none, gsoSize: 0 }
 }
 
 /** The resolved row of `hops` for a neighbour. */

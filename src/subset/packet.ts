@@ -11,8 +11,28 @@
  * Offloads, as the kernel and virtio say it: `hasPartialChecksum` means the transport checksum field holds
  * only the pseudo-header's sum (not complemented), hardware or the receiver completes it; `segmentSize` is
  * the transport payload of each segment that this large frame stands for, 0 if the frame is just itself.
+ *
+ * Only what XDP and tc can both do is here: tc cannot move a frame's first byte, but opens and closes room
+ * behind the Ethernet header (bpf_skb_adjust_room, BPF_ADJ_ROOM_MAC). After each change of size, every view
+ * into the frame is stale.
  */
 import type { u32 } from './integers.ts'
+
+/**
+ * What `encapsulate` makes room for, in the bits of BPF_F_ADJ_ROOM_… (uapi/linux/bpf.h), with FIXED_GSO among them: tc
+ * hands them on, so that each segment of a large frame gets its outer headers where it leaves.
+ */
+export const Encapsulation = {
+  /** Headers of a new packet, which only quotes the old one. */
+  none: 0,
+  ipv4: 0x03,
+  ipv6: 0x05,
+  /** To be added to one of the above: what stands behind the outer IP header. */
+  gre: 0x08,
+  udp: 0x10,
+} as const
+
+const ETHERNET_BYTES = 14
 
 export class Packet {
   bytes: DataView = new DataView(new ArrayBuffer(0))
@@ -39,29 +59,48 @@ export class Packet {
     this.segmentSize = 0
   }
 
-  /** From here on the frame stands for itself and its checksums are whole: it was made anew. */
-  clearOffloads(): void {
-    this.hasPartialChecksum = false
-    this.segmentSize = 0
+  /**
+   * Opens `bytes` of room for `kind`, bits of `Encapsulation`. False, and nothing changed, where there is none.
+   *
+   *     | Ethernet | IP packet |   becomes   | Ethernet | `bytes`, to be written | IP packet |
+   */
+  encapsulate(bytes: number, _kind: u32): boolean {
+    if (bytes < 0 || this.length < ETHERNET_BYTES || this.start - bytes < this.#floor) return false
+    this.#moveEthernet(this.start - bytes)
+    this.length += bytes
+    return true
   }
 
-  /**
-   * Moves the frame's first byte: a positive `bytes` drops that many from its head, a negative one adds.
-   * False, and nothing moved, where there is no room. Every view into the frame is stale afterwards.
-   */
-  adjustHead(bytes: number): boolean {
-    const start = this.start + bytes
-    if (start < this.#floor || bytes > this.length) return false
-    this.start = start
+  /** Takes `bytes` out behind the Ethernet header. False, and nothing changed, where there are not so many. */
+  decapsulate(bytes: number): boolean {
+    if (bytes < 0 || this.length - bytes < ETHERNET_BYTES) return false
+    this.#moveEthernet(this.start + bytes)
     this.length -= bytes
     return true
   }
 
-  /** Moves the frame's end: positive `bytes` grow it, negative ones cut it. False where there is no room. */
+  #moveEthernet(to: number): void {
+    const { bytes, start } = this
+    const first = bytes.getUint32(start)
+    const second = bytes.getUint32(start + 4)
+    const third = bytes.getUint32(start + 8)
+    const type = bytes.getUint16(start + 12)
+    bytes.setUint32(to, first)
+    bytes.setUint32(to + 4, second)
+    bytes.setUint32(to + 8, third)
+    bytes.setUint16(to + 12, type)
+    this.start = to
+  }
+
+  /**
+   * Moves the frame's end: positive `bytes` grow it, negative ones cut it. False where there is no room. From here on
+   * a large frame stands for itself (as behind bpf_skb_change_tail, which also makes it readable to its end).
+   */
   adjustTail(bytes: number): boolean {
     const length = this.length + bytes
     if (length < 0 || this.start + length > this.#ceiling) return false
     this.length = length
+    this.segmentSize = 0
     return true
   }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { Packet } from './packet.ts'
+import { Encapsulation, Packet } from './packet.ts'
 import { header, row } from './struct.ts'
 
 const Sample = { flags: 'u8', kind: 'u8', port: 'u16', address: 'u32' } as const
@@ -58,9 +58,9 @@ describe('a header', () => {
     }
     packet.adjustTail(1)
     assert.notEqual(cursor.at(packet, 13), null)
-    packet.adjustHead(4)
-    assert.equal(cursor.at(packet, 8)?.port, 0xabcd)
-    assert.equal(cursor.at(packet, 10), null)
+    packet.encapsulate(4, Encapsulation.none)
+    assert.equal(cursor.at(packet, 16)?.port, 0xabcd)
+    assert.equal(cursor.at(packet, 18), null)
     packet.point(packet.bytes, 16, 7, 0, 64)
     assert.equal(cursor.at(packet, 0), null)
   })

@@ -182,7 +182,7 @@ export class Interpreter {
     return { bytes: packet.bytes, at: packet.start + Number(offset), room: bytes }
   }
 
-  #intrinsic(name: string, [first]: readonly bigint[]): bigint {
+  #intrinsic(name: string, [first, second]: readonly bigint[]): bigint {
     const packet = this.#packet
     switch (name) {
       case 'packet.length':
@@ -191,13 +191,12 @@ export class Interpreter {
         return BigInt(packet[name.slice(7) as 'length' | 'ingress' | 'segmentSize'])
       case 'packet.hasPartialChecksum':
         return bit(packet.hasPartialChecksum)
-      case 'packet.adjustHead':
-        return bit(packet.adjustHead(Number(S64(first!))))
+      case 'packet.encapsulate':
+        return bit(packet.encapsulate(Number(S64(first!)), Number(second!)))
+      case 'packet.decapsulate':
+        return bit(packet.decapsulate(Number(S64(first!))))
       case 'packet.adjustTail':
         return bit(packet.adjustTail(Number(S64(first!))))
-      case 'packet.clearOffloads':
-        packet.clearOffloads()
-        return 0n
       case 'now':
         return BigInt(now())
       case 'random':

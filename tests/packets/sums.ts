@@ -106,6 +106,14 @@ export function isTransportRight(bytes: Uint8Array, layout: Layout): boolean {
   return (sum + addressSum(bytes, layout) + protocol + (end - transport)) % 0xffff === 0
 }
 
+/** Does what hardware does about a partial checksum of the packet `layout` describes: sums to the frame's end. */
+export function finishSum(bytes: Uint8Array, { transport, protocol }: Layout): void {
+  const at = transport + (protocol === TCP ? 16 : 6)
+  const sum = 0xffff - sumOf(bytes, transport, bytes.length)
+  bytes[at] = sum >>> 8
+  bytes[at + 1] = sum & 0xff
+}
+
 /** Makes IPv4 header and transport checksum right, where they lie inside the frame. */
 export function repairSums(bytes: Uint8Array, length: number): void {
   const layout = layoutOf(bytes)

@@ -157,6 +157,22 @@ export interface CallFunction {
   readonly kind: 'callFunction'
   readonly to: Target
 }
+/** A function of the kernel that is no helper ("kfunc"), by its number in the kernel's own BTF. */
+export interface CallKernel {
+  readonly kind: 'callKernel'
+  readonly btfId: number
+}
+/** Two slots: the address of a function of the same program, for helpers that call back. */
+export interface FunctionPointer {
+  readonly kind: 'functionPointer'
+  readonly dst: Register
+  readonly to: Target
+}
+/** Goes on, or jumps once a loop has had its millions of rounds (kernel 6.9). */
+export interface MayGoto {
+  readonly kind: 'mayGoto'
+  readonly to: Target
+}
 export interface Exit {
   readonly kind: 'exit'
 }
@@ -189,14 +205,24 @@ export type Instruction =
   | Branch
   | Call
   | CallFunction
+  | CallKernel
+  | FunctionPointer
+  | MayGoto
   | Exit
   | Label
   | Raw
 
+const WIDE: ReadonlySet<Instruction['kind']> = new Set([
+  'constant64',
+  'mapPointer',
+  'mapValue',
+  'functionPointer',
+])
+
 /** How many slots of eight bytes it takes. */
 export function slotsOf({ kind }: Instruction): 0 | 1 | 2 {
   if (kind === 'label') return 0
-  return kind === 'constant64' || kind === 'mapPointer' || kind === 'mapValue' ? 2 : 1
+  return WIDE.has(kind) ? 2 : 1
 }
 
 export function alu(width: Width, op: AluOperator, dst: Register, src: Operand): Alu {
@@ -321,6 +347,18 @@ export function call(helper: number): Call {
 
 export function callFunction(to: Target): CallFunction {
   return { kind: 'callFunction', to }
+}
+
+export function callKernel(btfId: number): CallKernel {
+  return { kind: 'callKernel', btfId }
+}
+
+export function functionPointer(dst: Register, to: Target): FunctionPointer {
+  return { kind: 'functionPointer', dst, to }
+}
+
+export function mayGoto(to: Target): MayGoto {
+  return { kind: 'mayGoto', to }
 }
 
 export function exit(): Exit {

@@ -18,6 +18,9 @@ const LOCK_EX = 2
 const LOCK_NB = 4
 const EAGAIN = 11
 
+/** System calls without a function in the C library have a number by the machine. */
+const SYS_BPF = process.arch === 'x64' ? 321 : 280
+
 const libc = koffi.load('libc.so.6')
 const c = {
   socket: libc.func('int socket(int, int, int)'),
@@ -46,6 +49,8 @@ const c = {
   setns: libc.func('int setns(int, int)'),
   mount: libc.func('int mount(const char*, const char*, const char*, unsigned long, const char*)'),
   umount: libc.func('int umount2(const char*, int)'),
+  bpf: libc.func('long syscall(long, int, void*, unsigned int)'),
+  setrlimit: libc.func('int setrlimit(int, void*)'),
 }
 
 function check(call: string, result: number): number {
@@ -182,24 +187,44 @@ export function addressOf(bytes: Uint8Array): number {
 export interface Mapping {
   readonly address: number
   readonly buffer: ArrayBuffer
-  /** Afterwards nobody may touch the buffer: the process would crash. */
+  /** Lets go of the memory. Views of the buffer that are left read zeros from now on. May be called twice. */
   unmap(): void
 }
 
 const PROT_READ_WRITE = 3
 const MAP_SHARED = 1
+/** MAP_PRIVATE, MAP_FIXED, MAP_ANONYMOUS, MAP_NORESERVE */
+const MAP_ZEROS_OVER = 0x2 | 0x10 | 0x20 | 0x4000
 
-/** `length` bytes of the descriptor's memory, from its beginning, readable and writable. */
+function mmap(address: bigint, length: number, flags: number, fd: number): bigint {
+  const at = c.mmap(address, length, PROT_READ_WRITE, flags, fd, 0) as number | bigint
+  if (BigInt(at) === -1n) throw new KernelError('mmap', koffi.errno())
+  return BigInt(at)
+}
+
+/** Addresses of buffers that nobody can reach any longer are given back. */
+const addresses = new FinalizationRegistry<readonly [bigint, number]>(([pointer, length]) => {
+  c.munmap(pointer, length)
+})
+
+/**
+ * `length` bytes of the descriptor's memory, from its beginning, readable and writable.
+ *
+ * A view that is touched after munmap(2) would end the process, and a buffer cannot be taken away from those
+ * who have views of it. So `unmap` puts empty pages in the place of the memory, and the addresses are
+ * given back once the buffer is garbage.
+ */
 export function mapShared(fd: number, length: number): Mapping {
-  const pointer = BigInt(c.mmap(0, length, PROT_READ_WRITE, MAP_SHARED, fd, 0) as number | bigint)
-  if (pointer === -1n) throw new KernelError('mmap', koffi.errno())
-  return {
-    address: Number(pointer),
-    buffer: koffi.view(pointer, length),
-    unmap: () => {
-      check('munmap', c.munmap(pointer, length) as number)
-    },
+  const pointer = mmap(0n, length, MAP_SHARED, fd)
+  const buffer = koffi.view(pointer, length)
+  let isMapped = true
+  const unmap = () => {
+    if (!isMapped) return
+    mmap(pointer, length, MAP_ZEROS_OVER, -1)
+    isMapped = false
+    addresses.register(buffer, [pointer, length])
   }
+  return { address: Number(pointer), buffer, unmap }
 }
 
 export function unshare(flags: number): void {
@@ -217,6 +242,17 @@ export function mount(source: string, target: string, type: string, flags: numbe
 
 export function umount(target: string, flags: number): void {
   check(`umount ${target}`, c.umount(target, flags) as number)
+}
+
+/** bpf(2): what the command returns, or -errno. `attributes` is read and written. */
+export function bpf(command: number, attributes: Uint8Array): number {
+  return orErrno(c.bpf(SYS_BPF, command, attributes, attributes.length) as number)
+}
+
+/** Soft and hard limit of a resource of this process; BigInt of 64 ones for none. */
+export function setrlimit(resource: number, limit: bigint): void {
+  const both = new Uint8Array(BigUint64Array.of(limit, limit).buffer)
+  check(`setrlimit ${resource}`, c.setrlimit(resource, both) as number)
 }
 
 /** Can `fd` be read within `timeoutMs`? Blocks this thread meanwhile. Errors count as readable. */

@@ -19,7 +19,7 @@ export const ROOMS: Readonly<Record<string, string>> = {
   // Second floor: what runs it.
   bpf: 'base',
   compiler: 'base, bpf',
-  kernel: 'base, subset, wire',
+  kernel: 'base, bpf, subset, wire',
   engine: 'base, subset, wire, dataplane, kernel',
 
   // Third floor: the control plane, pure state machines that do not know each other.

@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { notRoot } from '../../tests/kernel/own-network.ts'
+import { encode } from '../bpf/encode.ts'
+import * as i from '../bpf/instruction.ts'
+import { loadBtf, loadProgram, ProgramRefusal, type ProgramImage } from './bpf-program.ts'
+import { close } from './ffi.ts'
+
+const { r0, r1 } = i
+
+function image(...program: i.Instruction[]): ProgramImage {
+  return { type: 'tc', name: 'test', instructions: encode(program).bytes }
+}
+
+describe('BPF programs', { skip: notRoot }, () => {
+  it('are loaded, silently or with a log', () => {
+    const good = image(i.move32(r0, 0), i.exit())
+    const silent = loadProgram(good)
+    assert.equal(silent.log, '')
+    close(silent.fd)
+    const loud = loadProgram(good, { logLevel: 2 })
+    assert.match(loud.log, /0: \(b4\) w0 = 0[^]*\nprocessed 2 insns/)
+    close(loud.fd)
+    const terse = loadProgram(good, { logLevel: 4 })
+    assert.match(terse.log, /^(verification time .*\nstack depth 0\n)?processed 2 insns/)
+    close(terse.fd)
+  })
+
+  it('are refused with what the verifier said', () => {
+    const bad = image(i.load(r0, i.u32(r1, 5000)), i.exit())
+    assert.throws(
+      () => loadProgram(bad),
+      (error) => {
+        assert.ok(error instanceof ProgramRefusal)
+        assert.equal(error.call, 'load BPF program test')
+        assert.equal(error.code, 'EACCES')
+        assert.equal(error.hint, 'invalid bpf_context access off=5000 size=4')
+        assert.match(error.log, /0: \(61\) r0 = \*\(u32 \*\)\(r1 \+5000\)/)
+        return true
+      },
+    )
+    assert.throws(() => loadProgram(bad, { logLevel: 1 }), { hint: /invalid bpf_context access/ })
+  })
+
+  it('are refused with the end of a log too long to keep', () => {
+    const steps = [i.move(r0, r1), i.add(r0, 1)]
+    const long = Array.from({ length: 4000 }, () => steps).flat()
+    const bad = image(...long, i.load(r0, i.u8(r0, 0)), i.exit())
+    assert.throws(
+      () => loadProgram(bad),
+      (error) => {
+        assert.ok(error instanceof ProgramRefusal)
+        assert.equal(error.code, 'EACCES')
+        assert.match(error.hint, /^(dereference of modified ctx ptr|invalid bpf_context access)/)
+        return true
+      },
+    )
+  })
+
+  it('are refused where it is not about the program', () => {
+    const missing = { ...image(i.mapPointer(r1, 'fd', 9999), i.move32(r0, 0), i.exit()) }
+    assert.throws(() => loadProgram(missing), { code: 'EBADF' })
+  })
+
+  it('say what is wrong with their debug information', () => {
+    assert.throws(() => loadBtf(Uint8Array.of(1, 2, 3, 4)), {
+      name: 'KernelError',
+      call: 'load BTF',
+    })
+  })
+})

@@ -71,7 +71,11 @@ function splitBare(text: string): Split {
 }
 
 function addressOf(host: string, names: Names): string | undefined {
-  if (host.includes(':')) return parseIp(host)
+  return host.includes(':') ? parseIp(host) : parseHost(host, names)
+}
+
+/** The IPv4 address of a host, or what inet_aton(3) takes. Throws UnresolvedHost. */
+export function parseHost(host: string, names: Names): string | undefined {
   const address = parseInetAton(host)
   if (address !== undefined) return address
   if (host === '' || /[^-._a-zA-Z0-9]/.test(host)) return undefined
@@ -80,9 +84,15 @@ function addressOf(host: string, names: Names): string | undefined {
   return known ?? undefined
 }
 
-/** The forms of inet_aton(3): one to four parts, decimal, octal or hexadecimal, the last filling what is left. */
+/**
+ * The forms of inet_aton(3): one to four parts, decimal, octal or hexadecimal, the last filling what is left. As there,
+ * a blank ends the address, whatever follows it.
+ */
 export function parseInetAton(text: string): string | undefined {
-  const parts = text.split('.').map(parsePart)
+  const parts = text
+    .replace(/[ \t\n\v\f\r].*$/s, '')
+    .split('.')
+    .map(parsePart)
   const last = parts.pop()
   if (last === undefined || parts.length > 3) return undefined
   let value = 0

@@ -94,11 +94,14 @@ test('what the recordings do not have', () => {
     ['--set 1 2', '2 --set option requires 3 timeout values'],
     ['--set 1 2 2678401', "2 invalid timeout value `2678401' specified"],
     ['--set 1 2 3 4', '2 unexpected argument 4'],
-    ['--set 1 2 3 -n', "2 Illegal 'numeric' option with the 'timeout' command"],
+    ['--set 1 2 3 -n', "2 Illegal 'numeric' option with the 'set' command"],
     ['--start-daemon bogus', '2 illegal start-daemon parameter specified'],
     ['--stop-daemon bogus', '2 illegal start_daemon specified'],
     ['-A --start-daemon master', "2 invalid option `master'"],
     ['--start-daemon master --syncid 256', '2 illegal syncid specified'],
+    ['--start-daemon master --mcast-port 0', '2 illegal mcast-port specified'],
+    ['--start-daemon master --mcast-ttl 256', '2 illegal mcast-ttl specified'],
+    ['--start-daemon master --sync-maxlen 65508', '2 illegal sync-maxlen specified'],
     ['--start-daemon master --mcast-group 10.0.0.1', "2 invalid IPv4 mcast-group `10.0.0.1'"],
     ['--start-daemon master --mcast-group ff02::1', 'nothing'],
     ['--start-daemon master --mcast-group 2001::1', "2 invalid IPv6 mcast-group `2001::1'"],
@@ -116,7 +119,7 @@ test('what the recordings do not have', () => {
 
 test('listings', () => {
   assert.deepEqual(parse('-L --timeout'), { kind: 'timeouts' })
-  assert.deepEqual(parse('-L --daemon'), { kind: 'sync', action: 'list' })
+  assert.deepEqual(parse('-L --daemon'), { kind: 'sync' })
   assert.deepEqual(parse('-G'), { kind: 'locals' })
   assert.deepEqual(parse('-Sn'), { kind: 'save', numeric: true })
   assert.deepEqual(parse('-h -L'), { kind: 'help' })

@@ -5,7 +5,7 @@
  * share this file with the command itself.
  */
 import type { Calls } from '../control/protocol.ts'
-import type { ServerSettings, ServiceKey, ServiceSettings } from '../director/model.ts'
+import type { ServerSettings, ServiceKey, ServiceSettings, SyncRole } from '../director/model.ts'
 import type { Names } from './ipvsadm-address.ts'
 import { applyOption, Draft, readTimeout, UnreadableOption, WrongUsage } from './ipvsadm-draft.ts'
 import {
@@ -36,6 +36,8 @@ export type ChangeName =
   | 'local.add'
   | 'local.delete'
   | 'timeouts.set'
+  | 'sync.start'
+  | 'sync.stop'
 
 export type Change = {
   [N in ChangeName]: { readonly kind: 'change'; readonly call: N; readonly with: Calls[N]['with'] }
@@ -61,8 +63,7 @@ export type Command =
   | { readonly kind: 'timeouts' }
   | { readonly kind: 'locals'; readonly service?: ServiceKey }
   | { readonly kind: 'save'; readonly numeric: boolean }
-  /** Connection synchronisation, which the daemon does not have yet. */
-  | { readonly kind: 'sync'; readonly action: 'list' | 'start' | 'stop' }
+  | { readonly kind: 'sync' }
 
 /** What `ipvsadm` alone does. */
 export const LIST_ALL: Command = { kind: 'list', format: formatOf(new Set()) }
@@ -81,7 +82,7 @@ const COMMAND_NAMES: Readonly<Record<Exclude<CommandWord, 'help' | 'version'>, C
   'delete-server': 'delete-server',
   list: 'list',
   zero: 'zero',
-  set: 'timeout',
+  set: 'set',
   'start-daemon': 'start-daemon',
   'stop-daemon': 'stop-daemon',
   'add-laddr': 'add-laddr',
@@ -98,20 +99,22 @@ export function parseCommand(words: readonly string[], names: Names): Command {
   }
   if (first.long === 'help' || first.long === 'version') return { kind: first.long }
   const name = COMMAND_NAMES[first.long]
-  checkDaemonRole(name, first.argument)
+  const role = readSyncRole(name, first.argument)
   if (name === 'add-server' || name === 'edit-server') reader.allowFullnat()
 
   const draft = new Draft()
   for (let found = reader.next(); found !== undefined; found = reader.next()) {
     takeOption(draft, found, names, reader.wordIndex)
   }
-  const timeouts = name === 'timeout' ? readTimeouts(reader.rest) : undefined
+  const timeouts = name === 'set' ? readTimeouts(reader.rest) : undefined
   if (reader.rest.length > 0) throw new WrongUsage(2, `unexpected argument ${reader.rest[0]}`)
   const flags = parseSchedulerFlags(draft.scheduler, draft.schedulerFlags)
   if (typeof flags === 'string') throw new WrongUsage(2, flags)
   complain(explainIllegalOption(name, draft.options))
   if (timeouts !== undefined) return change('timeouts.set', timeouts)
-  return build(name, draft, flags)
+  if (role === null) return build(name, draft, flags)
+  if (name === 'stop-daemon') return change('sync.stop', { role })
+  return change('sync.start', { role, ...draft.sync })
 }
 
 function takeOption(
@@ -138,9 +141,11 @@ function complain(text: string | undefined): void {
   if (text !== undefined) throw new WrongUsage(2, text)
 }
 
-function checkDaemonRole(name: CommandName, argument: string | null): void {
-  if (argument === null || argument === 'master' || argument === 'backup') return
-  complain(
+/** null: the command is not about a synchronisation daemon. */
+function readSyncRole(name: CommandName, argument: string | null): SyncRole | null {
+  if (argument === null || argument === 'master' || argument === 'backup') return argument
+  throw new WrongUsage(
+    2,
     name === 'start-daemon'
       ? 'illegal start-daemon parameter specified'
       : 'illegal start_daemon specified',
@@ -192,10 +197,6 @@ function build(name: CommandName, draft: Draft, flags: number): Command {
       return { kind: 'save', numeric: draft.options.has('numeric') }
     case 'restore':
       return { kind: 'restore' }
-    case 'start-daemon':
-      return { kind: 'sync', action: 'start' }
-    case 'stop-daemon':
-      return { kind: 'sync', action: 'stop' }
     default:
       return buildList(draft)
   }
@@ -211,7 +212,7 @@ function buildList(draft: Draft): Command {
   const format = formatOf(options)
   if (options.has('connection')) return { kind: 'connections', format }
   if (options.has('timeout')) return { kind: 'timeouts' }
-  if (options.has('daemon')) return { kind: 'sync', action: 'list' }
+  if (options.has('daemon')) return { kind: 'sync' }
   return { kind: 'list', ...optionalServiceOf(draft), format }
 }
 

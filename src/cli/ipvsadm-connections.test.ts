@@ -1,7 +1,7 @@
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import type { ConnectionListing, ServerKey } from '../director/model.ts'
-import { formatConnections, formatLocals } from './ipvsadm-connections.ts'
+import { formatConnections, formatLocals, formatSyncDaemons } from './ipvsadm-connections.ts'
 import { NUMERIC } from './ipvsadm-naming.ts'
 
 function connection(fields: Partial<ConnectionListing> = {}): ConnectionListing {
@@ -47,6 +47,33 @@ test('with persistence engines there are titles for them', () => {
   assert.equal(
     formatConnections([], true, NUMERIC).split('\n')[1],
     'pro expire state       source             virtual            destination        pe name          pe_data',
+  )
+})
+
+test('a template of an engine shows what the engine knows', () => {
+  const engine = { name: 'sip', data: 'call-12345@example.com' }
+  const connections = [connection({ protocol: 'udp', state: 'UDP', engine }), connection()]
+  const [, , first, second] = formatConnections(connections, true, NUMERIC).split('\n')
+  assert.equal(
+    first?.slice(23),
+    '10.0.0.10:40000    10.0.0.100:80      192.168.10.11:80 sip                call-12345@example.com',
+  )
+  assert.equal(
+    second,
+    'TCP 00:59  SYN_RECV    10.0.0.10:40000    10.0.0.100:80      192.168.10.11:80',
+  )
+  assert.ok(!formatConnections(connections, false, NUMERIC).includes('sip'))
+})
+
+test('synchronisation daemons are listed as ipvsadm 1.31 lists them', () => {
+  const daemon = { interface: 'eth0', syncId: 0, maxLength: 1472, port: 8848, ttl: 1 }
+  assert.equal(
+    formatSyncDaemons([
+      { role: 'master', group: '224.0.0.81', ...daemon },
+      { role: 'backup', group: 'ff02::81', ...daemon },
+    ]),
+    'master sync daemon (mcast=eth0, syncid=0, maxlen=1472, group=224.0.0.81, port=8848, ttl=1)\n' +
+      'backup sync daemon (mcast=eth0, syncid=0, maxlen=1472, group=ff02::81, port=8848, ttl=1)\n',
   )
 })
 

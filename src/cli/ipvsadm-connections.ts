@@ -1,11 +1,19 @@
 /**
- * `ipvsadm -L -c`, the connections, and `ipvsadm -G`, FULLNAT's local addresses (as Taobao's ipvsadm lists them).
+ * `ipvsadm -L -c`, the connections; `-L --daemon`, their synchronisation; and `ipvsadm -G`, FULLNAT's local addresses
+ * (as Taobao's ipvsadm lists them).
  */
-import type { ConnectionListing, LocalAddressListing, ServiceKey } from '../director/model.ts'
+import type {
+  ConnectionListing,
+  LocalAddressListing,
+  ServiceKey,
+  SyncDaemon,
+} from '../director/model.ts'
 import { formatEndpoint, NUMERIC, type Naming } from './ipvsadm-naming.ts'
 
 /** Protocol, expiry, state, client, virtual, server, persistence engine. */
 const WIDTHS = [3, 6, 11, 18, 18, 18, 16]
+/** In lines with an engine ipvsadm has the last two the other way round. */
+const ENGINE_WIDTHS = [3, 6, 11, 18, 18, 16, 18]
 
 /**
  * The connections, in the order given.
@@ -23,26 +31,38 @@ export function formatConnections(
   if (isWithLocal) titles.push('local')
   const lines = ['IPVS connection entries', joinColumns(['pro', 'expire', 'state', ...titles])]
   for (const connection of connections) {
-    const { protocol, client, virtual, server, local, state, expiresS } = connection
+    const { protocol, client, virtual, server, local, state, expiresS, engine } = connection
     const named = protocol === 'ip' ? null : protocol
     const endpoints = [client, virtual, server]
     if (isWithLocal && local !== null) endpoints.push(local)
     const names = endpoints.map((each) => formatEndpoint(each, named, naming))
-    lines.push(joinColumns([protocol.toUpperCase(), formatExpiry(expiresS), state, ...names]))
+    const columns = [protocol.toUpperCase(), formatExpiry(expiresS), state, ...names]
+    if (engine === undefined || !isWithEngine) lines.push(joinColumns(columns))
+    else lines.push(joinColumns([...columns, engine.name, engine.data], ENGINE_WIDTHS))
   }
   return lines.map((line) => `${line}\n`).join('')
 }
 
 /** The last column is not filled up with blanks. */
-function joinColumns(columns: readonly string[]): string {
+function joinColumns(columns: readonly string[], widths = WIDTHS): string {
   const last = columns.length - 1
-  return columns.map((text, i) => (i < last ? text.padEnd(WIDTHS[i]!) : text)).join(' ')
+  return columns.map((text, i) => (i < last ? text.padEnd(widths[i]!) : text)).join(' ')
 }
 
 function formatExpiry(seconds: number): string {
   const whole = Math.floor(seconds)
   const two = (n: number) => String(n).padStart(2, '0')
   return `${two(Math.floor(whole / 60))}:${two(whole % 60)}`
+}
+
+export function formatSyncDaemons(daemons: readonly SyncDaemon[]): string {
+  return daemons
+    .map(
+      ({ role, interface: name, syncId, maxLength, group, port, ttl }) =>
+        `${role} sync daemon (mcast=${name}, syncid=${syncId}, maxlen=${maxLength}, ` +
+        `group=${group}, port=${port}, ttl=${ttl})\n`,
+    )
+    .join('')
 }
 
 /** Services with their local addresses, the sockets that could not be had, and the connections. */

@@ -9,10 +9,11 @@ import type {
   ForwardingMethod,
   IpFamily,
   ServiceProtocol,
+  SyncRequest,
   TunnelChecksum,
   TunnelType,
 } from '../director/model.ts'
-import { addressToWord, parseEndpoint, parseInetAton, type Names } from './ipvsadm-address.ts'
+import { addressToWord, parseEndpoint, parseHost, type Names } from './ipvsadm-address.ts'
 import type { OptionName } from './ipvsadm-legality.ts'
 import { parseLeadingNumber, parseNumber } from './ipvsadm-number.ts'
 import type { OptionWord } from './ipvsadm-options.ts'
@@ -20,8 +21,10 @@ import type { OptionWord } from './ipvsadm-options.ts'
 const INT_MAX = 0x7fffffff
 const TIMEOUT_MAX_S = 31 * 24 * 3600
 const PERSISTENCE_DEFAULT_S = 360
+const SYNC_INTERFACE_DEFAULT = 'eth0'
 /** Room for names in the kernel's structures, less their NUL. */
 const SCHEDULER_NAME_MAX = 15
+const INTERFACE_NAME_MAX = 15
 const ENGINE_NAME_MAX = 16
 
 /** The command line is wrong: `message` goes to stderr, and the program ends with `status`. */
@@ -64,6 +67,15 @@ export class Draft {
   tunnelType: TunnelType = 'ipip'
   tunnelPort = 0
   tunnelChecksum: TunnelChecksum = 'none'
+  /** Of the synchronisation daemon. */
+  sync: Omit<SyncRequest, 'role'> = {
+    interface: SYNC_INTERFACE_DEFAULT,
+    syncId: 0,
+    maxLength: 0,
+    group: null,
+    port: 0,
+    ttl: 0,
+  }
 
   /** Notes that an option of this name was given; only once. */
   mark(name: OptionName): void {
@@ -134,7 +146,8 @@ function setIpv6(draft: Draft): void {
   draft.netmask = 128
 }
 
-function setNetmask(draft: Draft, argument: string): void {
+/** An IPv4 mask may be a host's name, as anything that is an address. */
+function setNetmask(draft: Draft, argument: string, names: Names): void {
   draft.mark('netmask')
   if (draft.family === 6) {
     draft.netmask = parseLeadingNumber(argument)
@@ -143,7 +156,7 @@ function setNetmask(draft: Draft, argument: string): void {
     }
     return
   }
-  const mask = parseInetAton(argument)
+  const mask = parseHost(argument, names)
   if (mask === undefined) {
     throw new WrongUsage(2, 'illegal virtual server persistent mask specified')
   }
@@ -189,6 +202,24 @@ function setMulticastGroup(draft: Draft, argument: string): void {
   if (isMulticast !== true) {
     throw new WrongUsage(2, `invalid IPv${family} mcast-group \`${argument}'`)
   }
+  draft.sync = { ...draft.sync, group: group! }
+}
+
+/** None at all is the default one. */
+function setMulticastInterface(draft: Draft, argument: string): void {
+  draft.mark('mcast-interface')
+  const name = argument === '' ? SYNC_INTERFACE_DEFAULT : argument
+  draft.sync = { ...draft.sync, interface: name.slice(0, INTERFACE_NAME_MAX) }
+}
+
+function setSyncNumber(
+  name: 'mcast-port' | 'mcast-ttl' | 'syncid' | 'sync-maxlen',
+  range: readonly [number, number],
+  field: 'port' | 'ttl' | 'syncId' | 'maxLength',
+): Apply {
+  return setNumber(name, range, name, (draft, value) => {
+    draft.sync = { ...draft.sync, [field]: value }
+  })
 }
 
 /** A number in a range, kept by `keep`. */
@@ -266,11 +297,10 @@ const APPLY: Readonly<Record<Exclude<OptionWord, 'persistent'>, Apply>> = {
   sort: () => {},
   exact: mark('exact'),
   'tun-info': mark('tun-info'),
-  // The synchronisation daemon's: checked, and not needed yet.
-  'mcast-interface': mark('mcast-interface'),
+  'mcast-interface': setMulticastInterface,
   'mcast-group': setMulticastGroup,
-  'mcast-port': setNumber('mcast-port', [1, 65535], 'mcast_port', () => {}),
-  'mcast-ttl': setNumber('mcast-ttl', [1, 255], 'mcast_ttl', () => {}),
-  syncid: setNumber('syncid', [0, 255], 'syncid', () => {}),
-  'sync-maxlen': setNumber('sync-maxlen', [1, 65535 - 20 - 8], 'sync_maxlen', () => {}),
+  'mcast-port': setSyncNumber('mcast-port', [1, 65535], 'port'),
+  'mcast-ttl': setSyncNumber('mcast-ttl', [1, 255], 'ttl'),
+  syncid: setSyncNumber('syncid', [0, 255], 'syncId'),
+  'sync-maxlen': setSyncNumber('sync-maxlen', [1, 65535 - 20 - 8], 'maxLength'),
 }

@@ -20,6 +20,8 @@ const TEXT_OF_CALL: Partial<Record<CallName, Readonly<Record<string, string>>>> 
   'local.add': { ESRCH: NOT_DEFINED, EEXIST: 'Local address already exists' },
   'local.delete': { ESRCH: NOT_DEFINED, ENOENT: 'No such local address' },
   'local.list': { ESRCH: NO_SERVICE },
+  'sync.start': { EEXIST: 'Daemon has already run' },
+  'sync.stop': { ESRCH: 'No daemon is running' },
 }
 
 const TEXT: Readonly<Record<string, string>> = {
@@ -27,6 +29,7 @@ const TEXT: Readonly<Record<string, string>> = {
   EINVAL: 'Invalid operation.  Possibly wrong module version, address not unicast, ...',
   ENOMEM: 'Memory allocation problem',
   // strerror(3)'s.
+  ENODEV: 'No such device',
   ERANGE: 'Numerical result out of range',
 }
 

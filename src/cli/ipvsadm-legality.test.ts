@@ -53,7 +53,7 @@ test('the first option that is missing, illegal or in conflict is named', () => 
 })
 
 test('commands that take no options refuse each of them', () => {
-  for (const command of ['flush', 'restore', 'timeout'] as const) {
+  for (const command of ['flush', 'restore', 'set'] as const) {
     assert.equal(explainIllegalOption(command, new Set()), undefined)
     for (const name of OPTION_NAMES) {
       assert.equal(

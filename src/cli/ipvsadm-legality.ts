@@ -16,7 +16,7 @@ export type CommandName =
   | 'add-server'
   | 'delete-server'
   | 'edit-server'
-  | 'timeout'
+  | 'set'
   | 'start-daemon'
   | 'stop-daemon'
   | 'restore'
@@ -112,7 +112,7 @@ const LEGALITY: Readonly<Record<CommandName, Legality>> = {
   'add-server': ABOUT_SERVER,
   'delete-server': { needed: ['service-address', 'real-server'] },
   'edit-server': ABOUT_SERVER,
-  timeout: {},
+  set: {},
   'start-daemon': {
     allowed: ['mcast-interface', 'syncid', 'mcast-group', 'mcast-port', 'mcast-ttl', 'sync-maxlen'],
   },

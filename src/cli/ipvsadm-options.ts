@@ -167,11 +167,11 @@ export class OptionReader {
     const spec = this.#table.find(({ short }) => short === letter)
     if (spec === undefined) return { wrong: 'unknown option', word: this.#lastWord() }
     const behind = this.#bundle.slice(1)
+    this.#bundle = spec.argument === 'none' && !behind.startsWith('=') ? behind : ''
     if (spec.argument === 'none') {
-      this.#bundle = behind
-      return this.#found(spec, null)
+      if (!behind.startsWith('=')) return this.#found(spec, null)
+      return { wrong: 'option does not take an argument', word: this.#lastWord() }
     }
-    this.#bundle = ''
     return this.#withArgument(spec, behind === '' ? undefined : behind.replace(/^=/, ''))
   }
 

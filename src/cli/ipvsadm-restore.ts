@@ -2,7 +2,8 @@
  * `ipvsadm -R`: each line of the standard input is a command line.
  *
  * Changes are sent one behind the other without waiting for answers, so that a table of a hundred thousand servers is
- * restored in seconds; a refused one is told, and the next line is read. A line that is no command ends it all.
+ * restored in seconds; a refused one is told, and the next line is read. A line that is no command ends it all, and so
+ * does a listing that fails.
  */
 import { ControlError } from '../control/control-error.ts'
 import type { Change, Command } from './ipvsadm-command.ts'
@@ -53,7 +54,7 @@ class Restoration {
       }
       await this.settle()
       this.status = await this.#run(command)
-      return command.kind === 'help' || command.kind === 'version'
+      return command.kind === 'help' || command.kind === 'version' || this.status !== 0
     } catch (error) {
       if (!(error instanceof WrongUsage)) throw error
       await this.settle()

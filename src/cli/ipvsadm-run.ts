@@ -8,7 +8,7 @@ import type { CallName } from '../control/protocol.ts'
 import { ControlError } from '../control/control-error.ts'
 import type { ConnectionListing, ServiceKey, ServiceListing } from '../director/model.ts'
 import { LIST_ALL, TRY_HELP, type Command } from './ipvsadm-command.ts'
-import { formatConnections, formatLocals } from './ipvsadm-connections.ts'
+import { formatConnections, formatLocals, formatSyncDaemons } from './ipvsadm-connections.ts'
 import { WrongUsage } from './ipvsadm-draft.ts'
 import { explainRefusal } from './ipvsadm-errors.ts'
 import { formatServices, formatVersionLine } from './ipvsadm-listing.ts'
@@ -84,7 +84,9 @@ async function runCommand(
         save(command.numeric, caller, surroundings),
       )
     case 'sync':
-      return runSync(command.action, surroundings)
+      return attempt(surroundings, 'sync.list', 1, async (caller) =>
+        formatSyncDaemons(await caller.call('sync.list', {})),
+      )
   }
 }
 
@@ -134,21 +136,6 @@ async function save(
   const localsOf = new Map(locals.map((each) => [JSON.stringify(each.service), each.locals]))
   const naming = await namingFor(isNumeric, surroundings, () => hostsOfServices(services))
   return formatRules(services, (key) => localsOf.get(JSON.stringify(key)) ?? [], naming)
-}
-
-/** TODO(#4): the synchronisation daemon. Until then there is none that could be listed or stopped. */
-async function runSync(
-  action: 'list' | 'start' | 'stop',
-  { connect, complain }: Surroundings,
-): Promise<number> {
-  await connect()
-  if (action === 'list') return 0
-  complain(
-    action === 'stop'
-      ? 'No daemon is running\n'
-      : 'Sluice does not synchronise connections yet; nothing was started\n',
-  )
-  return 255
 }
 
 function optional(service: ServiceKey | undefined): { service?: ServiceKey } {

@@ -14,7 +14,9 @@ test('names are bits', () => {
     ['', 'mh-port', "incompatible scheduler flag `mh-port'"],
     ['sh', 'mh-port', "incompatible scheduler flag `mh-port'"],
     ['sh', 'flag-4', "invalid scheduler flag `flag-4'"],
-    ['sh', 'sh-port,', "invalid scheduler flag `'"],
+    ['sh', 'sh-port,', 2],
+    ['rr', ',flag-1,,flag-2', 3],
+    ['sh', ',', "invalid scheduler flag `,'"],
   ]
   for (const [scheduler, text, wanted] of cases) {
     assert.equal(parseSchedulerFlags(scheduler, text), wanted, `${scheduler} ${text}`)

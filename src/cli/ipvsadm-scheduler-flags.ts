@@ -15,7 +15,11 @@ export function parseSchedulerFlags(scheduler: string, text: string): number | s
   if (text === '') return 0
   const own = OWN[scheduler === '' ? DEFAULT_SCHEDULER : scheduler] ?? []
   let flags = 0
-  for (const name of text.split(',')) {
+  // As strtok(3) has it, commas at the ends and several in a row say nothing.
+  const names = text.split(',').filter((each) => each !== '')
+  // Where ipvsadm finds no name at all it falls over.
+  if (names.length === 0) return `invalid scheduler flag \`${text}'`
+  for (const name of names) {
     const bit = Math.max(own.indexOf(name), (GENERAL as readonly string[]).indexOf(name))
     if (bit < 0) {
       const isKnown = Object.values(OWN).some((names) => names.includes(name))

@@ -32,6 +32,7 @@ describe('bin/ipvsadm', () => {
       use: () => laboratory.use(),
       applied: () => Promise.resolve(),
       onServerAdded: () => {},
+      mtuOf: () => 1500,
     })
     server = await startServing(join(folder, 'socket'), calls)
   })

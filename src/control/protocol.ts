@@ -14,6 +14,9 @@ import type {
   ServiceKey,
   ServiceListing,
   ServiceSettings,
+  SyncDaemon,
+  SyncRequest,
+  SyncRole,
   Timeouts,
 } from '../director/model.ts'
 
@@ -84,6 +87,9 @@ export interface Calls {
   'connection.list': { with: Record<string, never>; result: ConnectionListing[] }
   'timeouts.get': { with: Record<string, never>; result: Timeouts }
   'timeouts.set': { with: Timeouts; result: null }
+  'sync.list': { with: Record<string, never>; result: SyncDaemon[] }
+  'sync.start': { with: SyncRequest; result: null }
+  'sync.stop': { with: { role: SyncRole }; result: null }
   explain: {
     with: { client: ServerKey; virtual: ServerKey; protocol: 'tcp' | 'udp' }
     result: Explanation

@@ -53,6 +53,7 @@ const serverWithSettings = object({
   server: serverKey,
   settings: serverSettings,
 })
+const syncRole = oneOf('master', 'backup')
 const local = object({ service: serviceKey, address })
 
 const PARAMETERS: { readonly [N in CallName]: Shape<Calls[N]['with']> } = {
@@ -73,6 +74,17 @@ const PARAMETERS: { readonly [N in CallName]: Shape<Calls[N]['with']> } = {
   'connection.list': nothing,
   'timeouts.get': nothing,
   'timeouts.set': object({ tcp: seconds, tcpFin: seconds, udp: seconds }),
+  'sync.list': nothing,
+  'sync.start': object({
+    role: syncRole,
+    interface: text,
+    syncId: integer(0, 255),
+    maxLength: integer(0, 0xffff),
+    group: nullable(address),
+    port,
+    ttl: integer(0, 255),
+  }),
+  'sync.stop': object({ role: syncRole }),
   explain: object({ client: serverKey, virtual: serverKey, protocol: oneOf('tcp', 'udp') }),
 }
 

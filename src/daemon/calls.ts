@@ -26,6 +26,8 @@ export interface CallSurroundings {
   applied(): Promise<void>
   /** A real server was added: its next hop should be resolved. */
   onServerAdded(address: string): void
+  /** Of the interface of this name; undefined: there is none. */
+  mtuOf(interfaceName: string): number | undefined
 }
 
 /** The calls about virtual services. */
@@ -86,6 +88,16 @@ export function directorCalls(surroundings: CallSurroundings) {
       use()
       return listConnections()
     },
+    ...settingCalls(surroundings, change),
+  } satisfies Partial<CallTable>
+}
+
+/** The calls about what is no service's own. */
+function settingCalls(
+  { director, use, mtuOf }: CallSurroundings,
+  change: (make: () => Outcome) => Promise<null>,
+) {
+  return {
     'timeouts.get': () => {
       use()
       return readTimeouts()
@@ -95,6 +107,9 @@ export function directorCalls(surroundings: CallSurroundings) {
       writeTimeouts(timeouts)
       return null
     },
+    'sync.list': () => director.sync.list(),
+    'sync.start': (request) => change(() => director.startSync(request, mtuOf(request.interface))),
+    'sync.stop': ({ role }) => change(() => director.sync.stop(role)),
   } satisfies Partial<CallTable>
 }
 

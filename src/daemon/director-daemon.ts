@@ -109,6 +109,7 @@ export class DirectorDaemon {
         use: () => tables.use(),
         applied: () => this.#claims.applied(),
         onServerAdded: (address) => this.#network.addServer(address),
+        mtuOf: (name) => this.#links.find((link) => link.name === name)?.mtu,
       }),
       status: () => {
         tables.use()

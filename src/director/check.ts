@@ -71,25 +71,20 @@ export function checkServiceSettings(
   return undefined
 }
 
+export function isOfOtherFamily(service: ServiceKey, { address }: ServerKey): boolean {
+  return familyOf(address) !== serviceFamily(service)
+}
+
 export function checkServer(
   service: ServiceKey,
   server: ServerKey,
   settings: ServerSettings,
 ): Refusal | undefined {
   const isTunnel = settings.forwarding === 'tunnel'
-  if (familyOf(server.address) !== serviceFamily(service) && !isTunnel) {
+  if (isOfOtherFamily(service, server) && !isTunnel) {
     return refuse(
       'EINVAL',
       `${server.address} is of another address family than the service; only tunnels can do that`,
-    )
-  }
-  if (!isUnicast(server.address)) {
-    return refuse('EINVAL', `${server.address} is no unicast address; a real server needs one`)
-  }
-  if (isLinkLocal(server.address)) {
-    return refuse(
-      'EINVAL',
-      `${server.address} is a link-local address; a real server needs another`,
     )
   }
   if (settings.weight < 0 || settings.weight > WEIGHT_MAX) {
@@ -106,6 +101,17 @@ export function checkServer(
   }
   if (settings.forwarding === 'fullnat' && 'firewallMark' in service) {
     return refuse('EOPNOTSUPP', 'FULLNAT needs a service with an address, not a firewall mark')
+  }
+  return undefined
+}
+
+/** May a server have this address? Asked when it is added; IPVS has no service on such a server to edit. */
+export function checkServerAddress({ address }: ServerKey): Refusal | undefined {
+  if (!isUnicast(address)) {
+    return refuse('EINVAL', `${address} is no unicast address; a real server needs one`)
+  }
+  if (isLinkLocal(address)) {
+    return refuse('EINVAL', `${address} is a link-local address; a real server needs another`)
   }
   return undefined
 }
@@ -137,5 +143,5 @@ function isMulticast(address: string): boolean {
 function isUnicast(address: string): boolean {
   const [first, , , last] = ipToWords(address)
   if (familyOf(address) === 6) return first >>> 24 !== 0xff && address !== '::'
-  return last >>> 28 < 14 && last >>> 24 !== 0
+  return last >>> 28 !== 14 && last >>> 24 !== 0 && last !== 0xffffffff
 }

@@ -18,9 +18,11 @@ import { AddressRoles } from './address-roles.ts'
 import { ClaimLog, type Endpoint } from './claim-log.ts'
 import {
   checkServer,
+  checkServerAddress,
   checkServerCount,
   checkServiceKey,
   checkServiceSettings,
+  isOfOtherFamily,
   refuse,
   serverText,
   serviceFamily,
@@ -38,11 +40,19 @@ import {
 } from './entries.ts'
 import { Estimator } from './estimator.ts'
 import { LocalAddresses } from './local-addresses.ts'
-import type { Refusal, ServerKey, ServerSettings, ServiceKey, ServiceSettings } from './model.ts'
+import type {
+  Refusal,
+  ServerKey,
+  ServerSettings,
+  ServiceKey,
+  ServiceSettings,
+  SyncRequest,
+} from './model.ts'
 import { PoolAllocator } from './pool-allocator.ts'
 import { RowAllocator } from './row-allocator.ts'
 import { retireServerList, writeServerList } from './server-list.ts'
 import { enterService, leaveService } from './service-index.ts'
+import { SyncDaemons } from './sync-daemons.ts'
 
 /** A refusal, or null: done. */
 export type Outcome = Refusal | null
@@ -52,6 +62,7 @@ export class Director {
   readonly locals: LocalAddresses
   /** What packets are taken from the host's own stack. */
   readonly claims = new ClaimLog()
+  readonly sync = new SyncDaemons()
   readonly #roles = new AddressRoles()
   readonly #serviceRows = new RowAllocator(tables.services.memory.capacity)
   readonly #serverRows = new RowAllocator(tables.servers.memory.capacity)
@@ -202,11 +213,13 @@ export class Director {
   addServer(key: ServiceKey, server: ServerKey, settings: ServerSettings): Outcome {
     const entry = this.find(key)
     if (entry === undefined) return noService(key)
-    const refusal = checkServer(key, server, settings) ?? checkServerCount(entry.servers.length)
+    const refusal = this.#refuseServer(key, server, settings)
     if (refusal !== undefined) return refusal
     if (findServer(entry, server) !== undefined) {
       return refuse('EEXIST', `${serviceText(key)} has ${serverText(server)} already`)
     }
+    const unfit = checkServerAddress(server) ?? checkServerCount(entry.servers.length)
+    if (unfit !== undefined) return unfit
     const trash = this.#trash.get(serviceId(key))
     const revived = trash?.get(serverId(server))
     const row = revived?.row ?? this.#serverRows.take()
@@ -238,7 +251,7 @@ export class Director {
   editServer(key: ServiceKey, server: ServerKey, settings: ServerSettings): Outcome {
     const entry = this.find(key)
     if (entry === undefined) return noService(key)
-    const refusal = checkServer(key, server, settings)
+    const refusal = this.#refuseServer(key, server, settings)
     if (refusal !== undefined) return refusal
     const edited = findServer(entry, server)
     if (edited === undefined) return noServer(key, server)
@@ -255,6 +268,26 @@ export class Director {
     this.#addRole(edited)
     this.#listChanged(entry, 'edited', 0)
     return null
+  }
+
+  #refuseServer(key: ServiceKey, server: ServerKey, settings: ServerSettings): Refusal | undefined {
+    if (this.sync.isAny && isOfOtherFamily(key, server)) {
+      return refuse(
+        'EINVAL',
+        'connections to servers of another address family cannot be synchronised',
+      )
+    }
+    return checkServer(key, server, settings)
+  }
+
+  /** `mtu`: of the interface asked for; undefined: there is none of that name. */
+  startSync(request: SyncRequest, mtu: number | undefined): Outcome {
+    for (const { key, servers } of this.services.values()) {
+      if (servers.some((server) => isOfOtherFamily(key, server.key))) {
+        return refuse('EINVAL', `${serviceText(key)} has servers of another address family`)
+      }
+    }
+    return this.sync.start(request, mtu)
   }
 
   /** Answers of a server come back through us; once they do, they may until its last connection has ended. */

@@ -100,6 +100,8 @@ export interface ConnectionListing {
   readonly server: ServerKey
   /** FULLNAT: the director's address and port towards the server. */
   readonly local: ServerKey | null
+  /** A template of a persistence engine: what the engine knows the client by. */
+  readonly engine?: { readonly name: string; readonly data: string }
   /** As `ipvsadm -Lnc` names it: ESTABLISHED, SYN_RECV, UDP, NONE, ASSURED… */
   readonly state: string
   readonly expiresS: number
@@ -112,6 +114,27 @@ export interface Timeouts {
   readonly udp: number
 }
 
+/** Connection synchronisation: which of its two daemons. One of each may run. */
+export type SyncRole = 'master' | 'backup'
+
+/** What `--start-daemon` asks for; 0 and null ask for the default. */
+export interface SyncRequest {
+  readonly role: SyncRole
+  /** The interface to multicast on. */
+  readonly interface: string
+  readonly syncId: number
+  /** Bytes of one message. */
+  readonly maxLength: number
+  readonly group: string | null
+  readonly port: number
+  readonly ttl: number
+}
+
+/** A synchronisation daemon that was started. */
+export interface SyncDaemon extends SyncRequest {
+  readonly group: string
+}
+
 /** A local address of a FULLNAT service: `ipvsadm -P … -z ADDRESS`. */
 export interface LocalAddressListing {
   readonly address: string
@@ -122,6 +145,7 @@ export interface LocalAddressListing {
 
 /** Why the director said no, as IPVS's errno; `message` is for people and says what to do instead. */
 export interface Refusal {
-  readonly errno: 'EEXIST' | 'ENOENT' | 'ESRCH' | 'EINVAL' | 'ERANGE' | 'ENOSPC' | 'EOPNOTSUPP'
+  readonly errno:
+    'EEXIST' | 'ENOENT' | 'ESRCH' | 'EINVAL' | 'ERANGE' | 'ENODEV' | 'ENOSPC' | 'EOPNOTSUPP'
   readonly message: string
 }

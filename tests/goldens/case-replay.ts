@@ -65,7 +65,7 @@ class CaseReplay {
       this.#compare(event.n, this.#flows.open(event), recordedTaken(event))
     } else if (event.op === 'close') this.#flows.close(event)
     else if (event.op === 'note') this.#heed(event.text)
-    else this.#send(event, answers)
+    else if (event.op === 'tx') this.#send(event, answers)
   }
 
   #compare(n: number, got: unknown, wanted: unknown): void {

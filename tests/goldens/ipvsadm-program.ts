@@ -14,19 +14,23 @@ const HOSTS: Readonly<Record<string, string>> = {
   'vip.example': '10.0.0.1',
   localhost: '127.0.0.1',
 }
+/** Interfaces that are there, with their MTUs. */
+const INTERFACES: Readonly<Record<string, number>> = { lo: 65536, eth0: 1500, eth1: 1500 }
 const SERVICES = parseServices(
-  'http 80/tcp\nhttps 443/tcp\nhttp-alt 8080/tcp\ndomain 53/tcp\ndomain 53/udp\n',
+  'tcpmux 1/tcp\nhttp 80/tcp\nhttps 443/tcp\nhttps 443/udp\nhttp-alt 8080/tcp\ndomain 53/tcp\ndomain 53/udp\n',
 )
 
-const names: Surroundings['names'] = {
-  portOf: (name, protocol) => SERVICES.ports.get(`${name}/${protocol}`),
-  addressOf: (host): ReturnType<Names['addressOf']> => HOSTS[host] ?? null,
-  resolve: () => Promise.reject(new Error('every host is known')),
-  namingOf: () =>
-    Promise.resolve({
-      host: (address) => Object.keys(HOSTS).find((host) => HOSTS[host] === address),
-      port: (port, protocol) => SERVICES.names.get(`${port}/${protocol}`),
-    }),
+function namesWith(hosts: Readonly<Record<string, string>>): Surroundings['names'] {
+  return {
+    portOf: (name, protocol) => SERVICES.ports.get(`${name}/${protocol}`),
+    addressOf: (host): ReturnType<Names['addressOf']> => hosts[host] ?? null,
+    resolve: () => Promise.reject(new Error('every host is known')),
+    namingOf: () =>
+      Promise.resolve({
+        host: (address) => Object.keys(hosts).find((host) => hosts[host] === address),
+        port: (port, protocol) => SERVICES.names.get(`${port}/${protocol}`),
+      }),
+  }
 }
 
 function callerOf(laboratory: Laboratory): Caller {
@@ -35,6 +39,7 @@ function callerOf(laboratory: Laboratory): Caller {
     use: () => laboratory.use(),
     applied: () => Promise.resolve(),
     onServerAdded: (address) => laboratory.hops.ensureServerHop(address),
+    mtuOf: (name) => INTERFACES[name],
   }) as unknown as Record<string, (parameters: unknown) => unknown>
   return {
     call: async (name, parameters) => {
@@ -50,21 +55,27 @@ async function* linesOf(text: string): AsyncGenerator<string> {
   yield* text.split('\n')
 }
 
-/** A shell whose `ipvsadm` is ours, in this process, on the laboratory's tables. */
-export function shellOn(laboratory: Laboratory): TinyShell {
+/** Our ipvsadm in this process, on the laboratory's tables: words and input in, what it wrote out. */
+export function runOn(laboratory: Laboratory, hosts = HOSTS) {
+  const names = namesWith(hosts)
   const caller = callerOf(laboratory)
+  return async (words: readonly string[], input: string): Promise<Result> => {
+    let [stdout, stderr] = ['', '']
+    const rc = await runIpvsadm(words, {
+      connect: () => Promise.resolve(caller),
+      names,
+      input: linesOf(input),
+      print: (text) => (stdout += text),
+      complain: (text) => (stderr += text),
+    })
+    return { stdout, stderr, rc }
+  }
+}
+
+/** A shell whose `ipvsadm` is ours. */
+export function shellOn(laboratory: Laboratory): TinyShell {
   return new TinyShell({
-    ipvsadm: async (words, input): Promise<Result> => {
-      let [stdout, stderr] = ['', '']
-      const rc = await runIpvsadm(words, {
-        connect: () => Promise.resolve(caller),
-        names,
-        input: linesOf(input),
-        print: (text) => (stdout += text),
-        complain: (text) => (stderr += text),
-      })
-      return { stdout, stderr, rc }
-    },
+    ipvsadm: runOn(laboratory),
     sort: (_, input) => ({ stdout: sortLines(input), stderr: '', rc: 0 }),
   })
 }

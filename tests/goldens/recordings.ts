@@ -21,6 +21,15 @@ export interface CommandEvent extends Numbered {
   readonly stderr: string
   readonly rc: number
 }
+/** A command line as its words, run without a shell. */
+export interface WordsEvent extends Numbered {
+  readonly op: 'words'
+  readonly words: readonly string[]
+  readonly input?: string
+  readonly stdout: string
+  readonly stderr: string
+  readonly rc: number
+}
 export interface SleepEvent extends Numbered {
   readonly op: 'sleep'
   readonly s: number
@@ -57,7 +66,7 @@ export interface CloseEvent extends Numbered {
   readonly how: 'rst' | 'fin'
 }
 export type GoldenEvent =
-  CaseEvent | CommandEvent | SleepEvent | NoteEvent | FrameEvent | FlowEvent | CloseEvent
+  CaseEvent | CommandEvent | WordsEvent | SleepEvent | NoteEvent | FrameEvent | FlowEvent | CloseEvent
 
 /** A file's cases in order, each with its events. */
 export function readRecording(file: string): ReadonlyMap<string, readonly GoldenEvent[]> {

@@ -11,6 +11,9 @@ await prepare.runOrSayWhatLacks('bench', () => {
   const words = process.argv.slice(2).filter((arg) => !arg.startsWith('--'))
   const options = process.argv.slice(2).filter((arg) => arg.startsWith('--'))
   prepare.ensureNpmPackages()
+  if (prepare.isRoot()) {
+    prepare.ensureDebianPackages([...prepare.DEBIAN_PACKAGES, ...prepare.BENCH_PACKAGES])
+  }
   if (!prepare.build()) return 1
   const isChosen = (name) => words.length === 0 || words.some((word) => name.includes(word))
   const names = readdirSync(join(prepare.ROOT, 'bench'))

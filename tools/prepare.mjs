@@ -21,6 +21,18 @@ export const DEBIAN_PACKAGES = [
   { command: 'curl', package: 'curl', why: 'an HTTP client that is not ours' },
 ]
 
+/** What benchmarks call besides. */
+export const BENCH_PACKAGES = [
+  { command: 'wrk', package: 'wrk', why: 'requests by the thousand' },
+  { command: 'iperf3', package: 'iperf3', why: 'bytes by the gigabit' },
+  { command: 'haproxy', package: 'haproxy', why: 'a peer' },
+  {
+    file: '/usr/lib/nginx/modules/ngx_stream_module.so',
+    package: 'libnginx-mod-stream',
+    why: 'a peer',
+  },
+]
+
 /** Thrown with one sentence that says what is missing and what to do. */
 export class MachineLacks extends Error {}
 
@@ -71,7 +83,8 @@ export function ensureNpmPackages() {
 
 /** Installs the Debian packages whose commands are missing; says which, as root or not. */
 export function ensureDebianPackages(wanted = DEBIAN_PACKAGES) {
-  const names = wanted.filter((each) => !hasCommand(each.command)).map((each) => each.package)
+  const isThere = ({ command, file }) => (file ? existsSync(file) : hasCommand(command))
+  const names = wanted.filter((each) => !isThere(each)).map((each) => each.package)
   if (names.length === 0) return
   const byHand = `apt-get install --no-install-recommends ${names.join(' ')}`
   if (!isRoot()) throw new MachineLacks(`Missing Debian packages; as root: ${byHand}`)

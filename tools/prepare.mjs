@@ -16,6 +16,7 @@ export const LACKING = 77
 /** What tests and demonstration call, and the Debian package each comes in. */
 export const DEBIAN_PACKAGES = [
   { command: 'nginx', package: 'nginx-light', why: 'real servers that answer HTTP' },
+  { command: 'ip', package: 'iproute2', why: 'networks that are not made by our own netlink' },
   { command: 'nft', package: 'nftables', why: 'the kernel feature that others are compared with' },
   { command: 'tcpdump', package: 'tcpdump', why: 'a second opinion on every frame we write' },
   { command: 'curl', package: 'curl', why: 'an HTTP client that is not ours' },

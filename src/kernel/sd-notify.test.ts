@@ -1,58 +1,42 @@
 import assert from 'node:assert/strict'
-import { execFileSync, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, it } from 'node:test'
+import { describe, it, type TestContext } from 'node:test'
+import { bind, close, recv, socket } from './ffi.ts'
 import { notifyManager } from './sd-notify.ts'
 
-/** Prints `listening`, then the first datagram. Node has no such sockets; Python stands for systemd. */
-const LISTENER = `
-import socket, sys
-s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-s.bind(sys.argv[1].replace('@', chr(0), 1))
-print('listening', flush=True)
-print(s.recv(100).decode(), flush=True)
-`
-const hasPython = (() => {
-  try {
-    execFileSync('python3', ['--version'])
-    return true
-  } catch {
-    return false
+const AF_UNIX = 1
+const SOCK_DGRAM_NONBLOCK_CLOEXEC = 0x80802
+
+/** A service manager's socket, by its name as the kernel has it. What comes: each datagram once, then nothing. */
+function listen(t: TestContext, name: string): () => string | undefined {
+  const fd = socket(AF_UNIX, SOCK_DGRAM_NONBLOCK_CLOEXEC, 0)
+  t.after(() => close(fd))
+  bind(fd, Buffer.concat([Uint8Array.of(AF_UNIX, 0), Buffer.from(name)]))
+  const bytes = Buffer.alloc(4096)
+  return () => {
+    const length = recv(fd, bytes, 0)
+    return length < 0 ? undefined : bytes.toString('utf8', 0, length)
   }
-})()
+}
 
 describe('notifyManager', () => {
-  for (const kind of ['path', 'abstract'] as const) {
-    const skip = hasPython ? false : 'needs python3'
-    it(
-      `reaches a manager at ${kind === 'path' ? 'a path' : 'an abstract name'}`,
-      { skip },
-      async () => {
-        const folder = mkdtempSync(join(tmpdir(), 'sluice-notify-'))
-        const address = kind === 'path' ? join(folder, 'socket') : `@sluice-notify-${process.pid}`
-        const manager = spawn('python3', ['-c', LISTENER, address])
-        try {
-          let heard = ''
-          const listening = new Promise<void>((resolve) => {
-            manager.stdout.on('data', (chunk) => {
-              heard += String(chunk)
-              if (heard.includes('listening')) resolve()
-            })
-          })
-          await listening
-          assert.equal(notifyManager('READY=1', address), true)
-          await once(manager, 'close')
-          assert.equal(heard, 'listening\nREADY=1\n')
-        } finally {
-          manager.kill('SIGKILL')
-          rmSync(folder, { recursive: true })
-        }
-      },
-    )
-  }
+  it('reaches a manager at a path', (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'sluice-notify-'))
+    t.after(() => rmSync(folder, { recursive: true }))
+    const path = join(folder, 'socket')
+    const heard = listen(t, path)
+    assert.equal(notifyManager('READY=1', path), true)
+    assert.deepEqual([heard(), heard()], ['READY=1', undefined])
+  })
+
+  it('reaches a manager at an abstract name', (t) => {
+    const name = `sluice-notify-${process.pid}`
+    const heard = listen(t, `\0${name}`)
+    assert.equal(notifyManager('READY=1\nSTATUS=1 service', `@${name}`), true)
+    assert.deepEqual([heard(), heard()], ['READY=1\nSTATUS=1 service', undefined])
+  })
 
   it('is silent where nobody waits, nobody listens, or the name is too long', () => {
     assert.equal(notifyManager('READY=1', undefined), false)

@@ -89,34 +89,41 @@ function marked(): string[] {
   })
 }
 
+function checkSummary(demo: Demo): void {
+  const summary = JSON.parse(demo.stdout.trimEnd().split('\n').at(-1)!) as Summary
+  assert.equal(summary.ok, true)
+  assert.match(summary.engine, /^(v8|kernel)$/)
+  assert.deepEqual(Object.keys(summary.modes), MODES)
+  for (const [name, mode] of Object.entries(summary.modes)) {
+    assert.equal(mode.ok, true, name)
+    assert.equal(mode.failed, 0, name)
+    assert.equal(mode.clientAddressKept, name !== 'fullnat', name)
+    const served = Object.values(mode.servers)
+    assert.equal(served.length, 4, name)
+    assert.ok(
+      served.every((count) => count > 50),
+      `${name}: ${served.join()}`,
+    )
+    assert.equal(
+      served.reduce((sum, count) => sum + count),
+      mode.requests,
+      name,
+    )
+  }
+  assert.match(demo.stderr, /PASS {2}every request was answered/)
+  assert.doesNotMatch(demo.stderr, /FAIL/)
+}
+
 describe('./demo', { skip: notRoot }, () => {
-  it('keeps its promises in every mode, says so in JSON, and leaves nothing', async (context) => {
-    const demo = new Demo(context, ['--mode', 'all', '--json'])
-    assert.equal(await demo.ended, 0, demo.stderr)
-    assert.ok(demo.hasLeftNothing(), demo.namespaces().join())
-    const summary = JSON.parse(demo.stdout.trimEnd().split('\n').at(-1)!) as Summary
-    assert.equal(summary.ok, true)
-    assert.match(summary.engine, /^(v8|kernel)$/)
-    assert.deepEqual(Object.keys(summary.modes), MODES)
-    for (const [name, mode] of Object.entries(summary.modes)) {
-      assert.equal(mode.ok, true, name)
-      assert.equal(mode.failed, 0, name)
-      assert.equal(mode.clientAddressKept, name !== 'fullnat', name)
-      const served = Object.values(mode.servers)
-      assert.equal(served.length, 4, name)
-      assert.ok(
-        served.every((count) => count > 50),
-        `${name}: ${served.join()}`,
-      )
-      assert.equal(
-        served.reduce((sum, count) => sum + count),
-        mode.requests,
-        name,
-      )
-    }
-    assert.match(demo.stderr, /PASS {2}every request was answered/)
-    assert.doesNotMatch(demo.stderr, /FAIL/)
-  })
+  for (const family of ['IPv4', 'IPv6']) {
+    it(`keeps its promises in every mode in ${family}, says so in JSON, and leaves nothing`, async (context) => {
+      const more = family === 'IPv6' ? ['--ipv6'] : []
+      const demo = new Demo(context, ['--mode', 'all', '--json', ...more])
+      assert.equal(await demo.ended, 0, demo.stderr)
+      assert.ok(demo.hasLeftNothing(), demo.namespaces().join())
+      checkSummary(demo)
+    })
+  }
 
   it('leaves nothing when Ctrl-C ends it in mid-traffic', async (context) => {
     const demo = new Demo(context, ['--mode', 'nat'])

@@ -4,23 +4,25 @@
  */
 import type { Host } from './host.ts'
 import type { Lan } from './lan.ts'
-import { BITS, type HostPlan, type Mode } from './modes.ts'
+import { HOST_BITS, PREFIX_BITS, type HostPlan, type Mode } from './modes.ts'
 
-/** Into an empty LAN. Whatever happens, the caller takes it down. Throws KernelError: EPERM without root. */
+/** Into an empty LAN of the mode's family, which the caller takes down. Throws KernelError: EPERM without root. */
 export function buildMode(lan: Lan, mode: Mode): void {
   const plans = [...mode.hosts, ...mode.servers]
   const networks = new Set(plans.flatMap(({ addresses }) => Object.keys(addresses)))
   for (const network of networks) lan.addNetwork(network)
-  for (const plan of plans) furnish(lan, lan.addHost(plan.name), plan)
+  for (const plan of plans) furnish(lan, lan.addHost(plan.name), plan, mode)
   const director = lan.host('director')
-  for (const ip of [mode.vip, ...mode.locals]) director.addAddress(mode.vipNetwork, ip, 32)
+  for (const ip of [mode.vip, ...mode.locals])
+    director.addAddress(mode.vipNetwork, ip, HOST_BITS[mode.family])
 }
 
-function furnish(lan: Lan, host: Host, { addresses, gateway, isRouter }: HostPlan): void {
+function furnish(lan: Lan, host: Host, plan: HostPlan, { family }: Mode): void {
+  const { addresses, gateway, isRouter } = plan
   for (const [network, ip] of Object.entries(addresses)) {
     lan.plug(host, network)
-    host.addAddress(network, ip, BITS)
+    host.addAddress(network, ip, PREFIX_BITS[family])
   }
   if (gateway !== undefined) host.setDefaultRoute(gateway)
-  if (isRouter === true) host.set('net.ipv4.ip_forward', 1)
+  if (isRouter === true) host.forward()
 }

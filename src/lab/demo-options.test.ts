@@ -6,6 +6,7 @@ describe("the demonstration's options", () => {
   it('are all modes and any engine if none is given', () => {
     assert.deepEqual(readOptions([]), {
       modes: ['nat', 'dr', 'tun', 'fullnat'],
+      family: 4,
       engine: 'auto',
       isKept: false,
       isJson: false,
@@ -14,9 +15,10 @@ describe("the demonstration's options", () => {
   })
 
   it('are read', () => {
-    const options = readOptions(['--mode', 'tun', '--engine=v8', '--keep', '--json'])
+    const options = readOptions(['--mode', 'tun', '--ipv6', '--engine=v8', '--keep', '--json'])
     assert.deepEqual(options, {
       modes: ['tun'],
+      family: 6,
       engine: 'v8',
       isKept: true,
       isJson: true,

@@ -3,23 +3,26 @@
  */
 import { parseArgs } from 'node:util'
 import type { EngineChoice } from './director.ts'
-import { MODES, type ModeName } from './modes.ts'
+import type { Family } from './host.ts'
+import { MODE_NAMES, type ModeName } from './modes.ts'
 
 export interface DemoOptions {
   readonly modes: readonly ModeName[]
+  readonly family: Family
   readonly engine: EngineChoice
   readonly isKept: boolean
   readonly isJson: boolean
   readonly isCleaning: boolean
 }
 
-export const USAGE = `usage: ./demo [--mode nat|dr|tun|fullnat|all] [--engine auto|kernel|v8] [--keep] [--json]
+export const USAGE = `usage: ./demo [--mode nat|dr|tun|fullnat|all] [--ipv6] [--engine auto|kernel|v8] [--keep] [--json]
        ./demo --clean
 
 Builds a LAN of network namespaces on this machine (client, director, real servers with nginx), has Sluice forward
 real traffic in each mode while servers are drained and added, and says what happened. Needs root.
 
   --mode    which way of forwarding to show (default: all)
+  --ipv6    all of it in IPv6
   --engine  what runs the packet path (default: auto)
   --keep    leave the LAN and everything in it running
   --json    one JSON object as the last line on stdout; all else goes to stderr
@@ -35,6 +38,7 @@ export function readOptions(args: readonly string[]): DemoOptions | string | Err
       options: {
         mode: { type: 'string', default: 'all' },
         engine: { type: 'string', default: 'auto' },
+        ipv6: { type: 'boolean', default: false },
         keep: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
         clean: { type: 'boolean', default: false },
@@ -42,14 +46,15 @@ export function readOptions(args: readonly string[]): DemoOptions | string | Err
       },
     })
     if (values.help) return USAGE
-    const known = Object.keys(MODES) as ModeName[]
-    const modes = values.mode === 'all' ? known : known.filter((name) => name === values.mode)
-    if (modes.length === 0) return new Error(`--mode is one of ${known.join(', ')}, all`)
+    const isChosen = (name: ModeName) => values.mode === 'all' || values.mode === name
+    const modes = MODE_NAMES.filter(isChosen)
+    if (modes.length === 0) return new Error(`--mode is one of ${MODE_NAMES.join(', ')}, all`)
     if (!ENGINES.includes(values.engine)) {
       return new Error(`--engine is one of ${ENGINES.join(', ')}`)
     }
     return {
       modes,
+      family: values.ipv6 ? 6 : 4,
       engine: values.engine as EngineChoice,
       isKept: values.keep,
       isJson: values.json,

@@ -13,7 +13,7 @@ import { readOptions, type DemoOptions } from './demo-options.ts'
 import { Lacking } from './commands.ts'
 import { Lan } from './lan.ts'
 import { clearLab, clearLeftovers, keepLab, labFolder, labPrefix } from './leftovers.ts'
-import { MODES, type ModeName } from './modes.ts'
+import { bracketed, modeOf, type ModeName } from './modes.ts'
 import { judge, type Finding } from './promises.ts'
 import { describeFinding, describeMode, summarise, type ModeSummary } from './report.ts'
 import { runMode } from './run-mode.ts'
@@ -83,7 +83,7 @@ class Demo {
   }
 
   async #show(name: ModeName): Promise<void> {
-    const lan = new Lan(`${labPrefix()}-${name}`)
+    const lan = new Lan(`${labPrefix()}-${name}`, this.#options.family)
     try {
       await this.#showIn(lan, name)
     } catch (error) {
@@ -98,8 +98,8 @@ class Demo {
   }
 
   async #showIn(lan: Lan, name: ModeName): Promise<void> {
-    const { engine, isKept } = this.#options
-    const { evidence, engine: ran } = await runMode(lan, MODES[name], {
+    const { engine, isKept, family } = this.#options
+    const { evidence, engine: ran } = await runMode(lan, modeOf(name, family), {
       engine,
       isKept,
       folder: `${labFolder()}/${name}`,
@@ -133,7 +133,8 @@ class Demo {
     const prefix = `${labPrefix()}-${name}`
     this.#say('')
     this.#say('The LAN is still there. For example:')
-    this.#say(`  ip netns exec ${prefix}-client curl -i http://${MODES[name!].vip}/`)
+    const { vip } = modeOf(name!, this.#options.family)
+    this.#say(`  ip netns exec ${prefix}-client curl -ig http://${bracketed(vip)}/`)
     const socket = `SLUICE_SOCKET=${labFolder()}/${name}/sluice.sock`
     this.#say(`  ${socket} bin/ipvsadm -Ln --stats`)
     this.#say('  ./demo --clean     removes all of it')

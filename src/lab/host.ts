@@ -14,12 +14,22 @@ import { addRoute } from '../kernel/route.ts'
 import { openRtnetlink } from '../kernel/rtnetlink.ts'
 import { hasSysctl, writeSysctl } from '../kernel/sysctl.ts'
 
+/** Of IP. */
+export type Family = 4 | 6
+
 /** Settings a plain host of a small IPv4 network would have; set before it has any interface. */
 const SETTINGS: Readonly<Record<string, number>> = {
   'net.ipv4.conf.all.rp_filter': 0,
   'net.ipv4.conf.default.rp_filter': 0,
   'net.ipv6.conf.all.disable_ipv6': 1,
   'net.ipv6.conf.default.disable_ipv6': 1,
+}
+/** Those of one of a small IPv6 network: nobody advertises routers, nobody has to wait for duplicates. */
+const SETTINGS_6: Readonly<Record<string, number>> = {
+  'net.ipv6.conf.all.disable_ipv6': 0,
+  'net.ipv6.conf.default.disable_ipv6': 0,
+  'net.ipv6.conf.default.accept_dad': 0,
+  'net.ipv6.conf.default.accept_ra': 0,
 }
 
 export interface StartOptions {
@@ -41,11 +51,12 @@ export class Host {
     this.#socket = socket
   }
 
-  /** Throws KernelError: EPERM without root, EEXIST. */
-  static create(name: string, namespace: string): Host {
+  /** `family`: which it speaks, if any. Throws KernelError: EPERM without root, EEXIST. */
+  static create(name: string, namespace: string, family: Family | undefined): Host {
     createNamespace(namespace)
     const host = new Host(name, namespace, openRtnetlink(namespace))
-    for (const [setting, value] of Object.entries(SETTINGS)) host.set(setting, value)
+    for (const [setting, value] of Object.entries(family === 6 ? SETTINGS_6 : SETTINGS))
+      host.set(setting, value)
     host.raise('lo')
     return host
   }
@@ -73,11 +84,23 @@ export class Host {
   }
 
   addAddress(interfaceName: string, ip: string, bits: number): void {
-    addAddress(this.#socket, { interfaceIndex: this.indexOf(interfaceName), ip, bits })
+    addAddress(this.#socket, {
+      interfaceIndex: this.indexOf(interfaceName),
+      ip,
+      bits,
+      noDad: true,
+    })
   }
 
   setDefaultRoute(gateway: string): void {
-    addRoute(this.#socket, { destination: { ip: '0.0.0.0', bits: 0 }, nextHops: [{ gateway }] })
+    const ip = gateway.includes(':') ? '::' : '0.0.0.0'
+    addRoute(this.#socket, { destination: { ip, bits: 0 }, nextHops: [{ gateway }] })
+  }
+
+  /** Is a router from now on. */
+  forward(): void {
+    this.set('net.ipv4.ip_forward', 1)
+    this.set('net.ipv6.conf.all.forwarding', 1)
   }
 
   /** Runs what is synchronous as this host. */

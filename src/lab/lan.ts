@@ -11,19 +11,21 @@
 import { closeSync } from 'node:fs'
 import { addLink, addVeth, changeLink } from '../kernel/link.ts'
 import { openNamespace } from '../kernel/netns.ts'
-import { Host } from './host.ts'
+import { Host, type Family } from './host.ts'
 import { clearNamespaces } from './leftovers.ts'
 
 const SWITCH = 'switch'
 
 export class Lan {
   readonly prefix: string
+  readonly #family: Family
   readonly #hosts = new Map<string, Host>()
   readonly #networks = new Set<string>()
 
-  /** `prefix`: what the namespaces' names begin with; nobody else's may. */
-  constructor(prefix: string) {
+  /** `prefix`: what the namespaces' names begin with; nobody else's may. All hosts speak one family of IP. */
+  constructor(prefix: string, family: Family = 4) {
     this.prefix = prefix
+    this.#family = family
   }
 
   get hosts(): readonly Host[] {
@@ -32,7 +34,7 @@ export class Lan {
 
   /** Throws KernelError: EPERM without root, EEXIST. */
   addHost(name: string): Host {
-    const host = Host.create(name, `${this.prefix}-${name}`)
+    const host = Host.create(name, `${this.prefix}-${name}`, this.#family)
     this.#hosts.set(name, host)
     return host
   }
@@ -45,10 +47,17 @@ export class Lan {
   }
 
   addNetwork(name: string): void {
-    const central = this.#hosts.get(SWITCH) ?? this.addHost(SWITCH)
+    const central = this.#hosts.get(SWITCH) ?? this.#addSwitch()
     addLink(central.socket, 'bridge', { name })
     central.raise(name)
     this.#networks.add(name)
+  }
+
+  /** It only passes frames on. */
+  #addSwitch(): Host {
+    const host = Host.create(SWITCH, `${this.prefix}-${SWITCH}`, undefined)
+    this.#hosts.set(SWITCH, host)
+    return host
   }
 
   /** Gives the host an interface, called like the network, in the network. */

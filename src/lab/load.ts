@@ -11,7 +11,7 @@
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { Agent, request, type IncomingMessage } from 'node:http'
-import type { Socket as TcpSocket } from 'node:net'
+import { isIPv6, type Socket as TcpSocket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CLIENT_HEADER, PAGE_BYTES, SERVER_HEADER } from './real-server-page.ts'
@@ -90,7 +90,7 @@ async function askHttp(kind: RequestKind, agent?: Agent): Promise<void> {
 /** A UDP flow: datagrams one after the other from one port. Connected, so that only the VIP's answers count. */
 async function askUdp(): Promise<void> {
   const connection = openConnection()
-  const socket = createSocket('udp4')
+  const socket = createSocket(isIPv6(vip) ? 'udp6' : 'udp4')
   try {
     socket.bind(takePort())
     await once(socket, 'listening')

@@ -5,7 +5,7 @@
  *     │ 10.1.0.2 → 10.1.0.100   │                         │
  *     ├────────────────────────►│                         │
  */
-import { addressOf, CLIENT, type Mode } from './modes.ts'
+import { addressOf, type Mode } from './modes.ts'
 
 /** From one column to another, with up to two lines above the arrow. */
 interface Step {
@@ -23,7 +23,7 @@ export function drawMode(mode: Mode): string[] {
   const server = mode.servers[0]!
   const names = ['client', 'director', server.name]
   const director = mode.hosts.find(({ name }) => name === 'director')!
-  const addresses = [CLIENT, `VIP ${mode.vip}`, serverTitle(mode)]
+  const addresses = [mode.client, `VIP ${mode.vip}`, serverTitle(mode)]
   return [
     title(names),
     title(addresses),
@@ -37,25 +37,25 @@ function serverTitle({ servers, directReply }: Mode): string {
 }
 
 function stepsOf(mode: Mode, dip: string, rip: string): Step[] {
-  const { vip, locals } = mode
-  const request = arrow(AT_CLIENT, AT_DIRECTOR, CLIENT, vip)
-  const directReply = arrow(AT_SERVER, AT_CLIENT, vip, CLIENT)
-  const reply = arrow(AT_DIRECTOR, AT_CLIENT, vip, CLIENT)
+  const { client, vip, locals } = mode
+  const request = arrow(AT_CLIENT, AT_DIRECTOR, client, vip)
+  const directReply = arrow(AT_SERVER, AT_CLIENT, vip, client)
+  const reply = arrow(AT_DIRECTOR, AT_CLIENT, vip, client)
   const steps: Record<Mode['name'], Step[]> = {
     nat: [
       request,
-      arrow(AT_DIRECTOR, AT_SERVER, CLIENT, rip),
-      arrow(AT_SERVER, AT_DIRECTOR, rip, CLIENT),
+      arrow(AT_DIRECTOR, AT_SERVER, client, rip),
+      arrow(AT_SERVER, AT_DIRECTOR, rip, client),
       reply,
     ],
     dr: [
       request,
-      arrow(AT_DIRECTOR, AT_SERVER, CLIENT, vip, "to the server's MAC address"),
+      arrow(AT_DIRECTOR, AT_SERVER, client, vip, "to the server's MAC address"),
       directReply,
     ],
     tun: [
       request,
-      arrow(AT_DIRECTOR, AT_SERVER, CLIENT, vip, `inside ${dip} → ${rip}`),
+      arrow(AT_DIRECTOR, AT_SERVER, client, vip, `inside ${dip} → ${rip}`),
       directReply,
     ],
     fullnat: [

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { PHASES, type Evidence } from './evidence.ts'
-import { CLIENT, MODES, type ModeName } from './modes.ts'
+import { modeOf, type ModeName } from './modes.ts'
 import { judge } from './promises.ts'
 import type { RequestResult } from './request-result.ts'
 import { describeMode, summarise } from './report.ts'
@@ -22,8 +22,8 @@ const REQUESTS = PHASES.length * (30 + 2 * 6 + 3)
 
 /** What a run in which all goes well leaves: 30 new connections and 6 UDP flows a phase, 3 connections kept. */
 function allWell(name: ModeName): Evidence {
-  const mode = MODES[name]
-  const seen = mode.locals[0] ?? CLIENT
+  const mode = modeOf(name)
+  const seen = mode.locals[0] ?? mode.client
   const results: RequestResult[] = []
   let connection = 3
   for (const openedIn of PHASES) {

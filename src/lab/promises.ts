@@ -9,7 +9,7 @@ import {
   type Evidence,
   type Phase,
 } from './evidence.ts'
-import { ADDED, CLIENT, DRAINED, FIRST_SERVERS } from './modes.ts'
+import { ADDED, DRAINED, FIRST_SERVERS } from './modes.ts'
 import type { RequestResult } from './request-result.ts'
 
 export interface Finding {
@@ -113,7 +113,7 @@ function added(evidence: Evidence): Finding {
 function clientAddress({ mode, results }: Evidence): Finding {
   const seen = clientAddressesSeen(results)
   const isLent = mode.locals.length > 0
-  const expected = isLent ? mode.locals : [CLIENT]
+  const expected = isLent ? mode.locals : [mode.client]
   const isKept = seen.length > 0 && seen.every((address) => expected.includes(address))
   const what = isLent ? 'addresses the director lends' : "the client's own address"
   return { isKept, text: `servers see ${what}: ${seen.join(', ')}` }

@@ -2,7 +2,7 @@
  * What the demonstration tells people: for each mode a picture, who served what, and what became of each promise.
  */
 import { clientAddressesSeen, failuresIn, servedByAddress, type Evidence } from './evidence.ts'
-import { ADDED, addressOf, CLIENT, DRAINED, type HostPlan, type Mode } from './modes.ts'
+import { ADDED, addressOf, DRAINED, type HostPlan, type Mode } from './modes.ts'
 import { drawMode } from './picture.ts'
 import type { Finding } from './promises.ts'
 import type { RequestKind } from './request-result.ts'
@@ -25,7 +25,7 @@ export function summarise(evidence: Evidence, findings: readonly Finding[]): Mod
     requests: results.length,
     failed: failuresIn(results).length,
     servers: servedByAddress(evidence),
-    clientAddressKept: seen.length === 1 && seen[0] === CLIENT,
+    clientAddressKept: seen.length === 1 && seen[0] === evidence.mode.client,
   }
 }
 

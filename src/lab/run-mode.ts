@@ -11,6 +11,7 @@ import type { Lan } from './lan.ts'
 import {
   ADDED,
   addressOf,
+  bracketed,
   DRAINED,
   ECHO_PORT,
   FIRST_SERVERS,
@@ -111,12 +112,12 @@ async function runTraffic(
 }
 
 function servicesOf({ vip }: Mode): string[] {
-  return [`-t ${vip}:${HTTP_PORT}`, `-u ${vip}:${ECHO_PORT}`]
+  return [`-t ${bracketed(vip)}:${HTTP_PORT}`, `-u ${bracketed(vip)}:${ECHO_PORT}`]
 }
 
 function pairOf(mode: Mode, service: string, server: HostPlan): string {
   const port = service.slice(service.lastIndexOf(':') + 1)
-  return `${service} -r ${addressOf(server)}:${port} ${mode.forwardingFlag}`
+  return `${service} -r ${bracketed(addressOf(server))}:${port} ${mode.forwardingFlag}`
 }
 
 /** What crossed the host's cables so far, by /proc/net/dev: `NAME: bytes packets … (8 columns) bytes packets …`. */

@@ -23,6 +23,16 @@ export const SERVERS_PER_SERVICE_MAX = 1024
 /** 32-bit words for server lists and scheduling tables of all services. Engine option. */
 export const POOL_WORDS = 1 << 22
 
+/** Destinations that lblc and lblcr remember, over all services, a power of two. Engine option. */
+export const LOCALITY_LINES = 1 << 16
+/** Lines looked at for one destination. */
+export const LOCALITY_PROBES_MAX = 16
+/** Destinations of one service: however many addresses it has, others have room. */
+export const LOCALITIES_PER_SERVICE_MAX = 1 << 15
+/** Servers in lblcr's sets, over all sets, a power of two. Engine option; and rows looked at for a free one. */
+export const LOCALITY_MEMBERS = 1 << 17
+export const MEMBER_PROBES_MAX = 16
+
 /** Local addresses (FULLNAT) over all services. */
 export const LOCALS_MAX = 4096
 /** Slots of the index from FULLNAT replies to connections. Engine option: twice the FULLNAT connections. */

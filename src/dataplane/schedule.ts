@@ -9,6 +9,8 @@ import type { u32 } from '../subset/integers.ts'
 import type { Flow } from './flow.ts'
 import { pickDh } from './schedulers/dh.ts'
 import { pickFo } from './schedulers/fo.ts'
+import { pickLblc } from './schedulers/lblc.ts'
+import { pickLblcr } from './schedulers/lblcr.ts'
 import { pickLc } from './schedulers/lc.ts'
 import { pickMh } from './schedulers/mh.ts'
 import { pickNq } from './schedulers/nq.ts'
@@ -33,6 +35,8 @@ export const SchedulerId = {
   sed: 7,
   nq: 8,
   dh: 9,
+  lblc: 10,
+  lblcr: 11,
   fo: 12,
   ovf: 13,
   twos: 14,
@@ -51,6 +55,8 @@ export function pickServer(service: Service, flow: Flow): u32 {
   if (scheduler === SchedulerId.sed) return pickSed(list)
   if (scheduler === SchedulerId.nq) return pickNq(list)
   if (scheduler === SchedulerId.dh) return pickDh(list, flow)
+  if (scheduler === SchedulerId.lblc) return pickLblc(service, list, flow)
+  if (scheduler === SchedulerId.lblcr) return pickLblcr(service, list, flow)
   if (scheduler === SchedulerId.fo) return pickFo(list)
   if (scheduler === SchedulerId.ovf) return pickOvf(list)
   if (scheduler === SchedulerId.twos) return pickTwos(list)

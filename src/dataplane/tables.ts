@@ -6,11 +6,12 @@
  *                              │   │  (FULLNAT replies)    │  └─► hop through routeNodes, neighbourIndex
  *                              ▼   │                       │
  *                         serviceIndex ─► services ─► pool (server list + scheduling table)
+ *                                           (lblc, lblcr: localities ─► localityMembers ─► servers)
  *
  * Addresses are four 32-bit words in host order, IPv4 as v4-mapped (0, 0, 0xffff, address): one key for both
  * families. An index "plus one" has 0 for none. Whoever writes what:
  *
- *   packet path     connections, localPorts, fragments, counters, rr/wrr positions, cached hops
+ *   packet path     connections, localPorts, localities, fragments, counters, rr/wrr positions, cached hops
  *   control plane   everything else; and takes expired connections out
  *
  * A service's servers change by writing a new stretch of `pool` aside and then one word, `service.pool`.
@@ -53,6 +54,11 @@ export const Settings = row('settings', {
   icmpSent: 'u32',
   /** Services on port 0 exist: look for them when the exact port has none. */
   portZeroServices: 'u32',
+  /** Lines - 1 of `localities`, rows - 1 of `localityMembers`, without those past the end. */
+  localityMask: 'u32',
+  memberMask: 'u32',
+  /** Lines of `localities` in use. */
+  localities: 'atomic',
   spare: 'u32',
 })
 
@@ -107,8 +113,9 @@ export const Service = row('service', {
   netmask: 'u32',
   /** Where in `pool` the local addresses stand, 0: none. */
   locals: 'u32',
-  spare0: 'u32',
-  spare1: 'u32',
+  /** lblc, lblcr: what its lines in `localities` bear; another key, and they are forgotten. 0: it has none. */
+  localityKey: 'u32',
+  localities: 'atomic',
   connections: 'u64',
   inPackets: 'u64',
   outPackets: 'u64',
@@ -171,6 +178,42 @@ export const Forwarding = { masquerade: 0, local: 1, tunnel: 2, direct: 3, fulln
 
 /** Server lists, scheduling tables, local address lists; see pool.ts. */
 export const PoolWord = row('poolWord', { value: 'u32' })
+
+/** lblc, lblcr: who had a destination last; see locality.ts. */
+export const Locality = row('locality', {
+  address0: 'u32',
+  address1: 'u32',
+  address2: 'u32',
+  address3: 'u32',
+  /** 0 free, 1 being written or resting, else the hash of the rest of the key. */
+  owner: 'atomic',
+  /** The service's `localityKey`, and its row. */
+  key: 'u32',
+  service: 'u32',
+  /** lblc: row of the server. */
+  server: 'u32',
+  /** Tick of the last new connection. */
+  used: 'u32',
+  /** lblcr: the server added last, a row of `localityMembers` plus one; how many; tick of the last change. */
+  first: 'atomic',
+  members: 'u32',
+  changed: 'u32',
+  /** lblcr: 1 while somebody changes the set. */
+  locked: 'atomic',
+  spare0: 'u32',
+  spare1: 'u64',
+})
+
+/** One server of a set. */
+export const LocalityMember = row('localityMember', {
+  /** 0 free, else the line it belongs to, plus one; NONE: resting. */
+  owner: 'atomic',
+  /** Row of the server; NONE: it left the set. */
+  server: 'u32',
+  /** The member added before, plus one; 0: there is none. */
+  next: 'u32',
+  spare: 'u32',
+})
 
 /** One 64-byte line, one cache line. */
 export const Connection = row('connection', {
@@ -297,6 +340,7 @@ export type Settings = ViewOf<typeof Settings>
 export type Service = ViewOf<typeof Service>
 export type Server = ViewOf<typeof Server>
 export type Connection = ViewOf<typeof Connection>
+export type Locality = ViewOf<typeof Locality>
 export type Local = ViewOf<typeof Local>
 export type Hop = ViewOf<typeof Hop>
 
@@ -315,6 +359,16 @@ export const localPorts = table(
   'localPorts',
   LocalPort,
   limits.LOCAL_PORT_SLOTS + limits.PROBES_MAX,
+)
+export const localities = table(
+  'localities',
+  Locality,
+  limits.LOCALITY_LINES + limits.LOCALITY_PROBES_MAX,
+)
+export const localityMembers = table(
+  'localityMembers',
+  LocalityMember,
+  limits.LOCALITY_MEMBERS + limits.MEMBER_PROBES_MAX,
 )
 export const locals = table('locals', Local, limits.LOCALS_MAX)
 export const hops = table('hops', Hop, limits.HOPS_MAX)
@@ -339,6 +393,8 @@ export const TABLES = [
   pool,
   connections,
   localPorts,
+  localities,
+  localityMembers,
   locals,
   hops,
   routeNodes,

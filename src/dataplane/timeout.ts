@@ -5,7 +5,15 @@ import type { u8, u32 } from '../subset/integers.ts'
 import { timeouts } from './tables.ts'
 
 /** First rows: TCP states follow at TCP + state. */
-export const TimeoutRow = { tcp: 0, udp: 16, icmp: 17, fragment: 18, sctp: 32 } as const
+export const TimeoutRow = {
+  tcp: 0,
+  udp: 16,
+  icmp: 17,
+  fragment: 18,
+  lblc: 19,
+  lblcr: 20,
+  sctp: 32,
+} as const
 
 const timeoutAt = timeouts.cursor()
 
@@ -19,6 +27,8 @@ export function timeoutOf(row: u32): u32 {
 export const TCP_TIMEOUTS_S: readonly number[] = [2, 900, 120, 60, 120, 120, 10, 60, 30, 120, 120]
 export const UDP_TIMEOUT_S = 300
 export const ICMP_TIMEOUT_S = 60
+/** lblc forgets a destination that nobody asked for so long, and lblcr, which takes a server out of a set, too. */
+export const LOCALITY_TIMEOUT_S = 24 * 60 * 60
 
 /** The row for a protocol's state. UDP has one state. */
 export function timeoutRow(isTcp: boolean, state: u8): u32 {

@@ -40,6 +40,7 @@ import {
 } from './entries.ts'
 import { Estimator } from './estimator.ts'
 import { LocalAddresses } from './local-addresses.ts'
+import { Localities } from './localities.ts'
 import type {
   Refusal,
   ServerKey,
@@ -67,6 +68,7 @@ export class Director {
   readonly #serviceRows = new RowAllocator(tables.services.memory.capacity)
   readonly #serverRows = new RowAllocator(tables.servers.memory.capacity)
   readonly #pool = new PoolAllocator(tables.pool.memory.capacity)
+  readonly #localities = new Localities()
   /** Removed servers with connections, by service, by server. */
   readonly #trash = new Map<string, Map<string, ServerEntry>>()
 
@@ -115,7 +117,7 @@ export class Director {
       this.#serviceRows.free(row)
       return refuse('ENOSPC', 'the pool of server lists is full')
     }
-    resetScheduler(service)
+    this.#resetScheduler(row)
     if (!('firewallMark' in key) && !this.#announce(key, row)) {
       retireServerList(this.#pool, service.pool)
       this.#serviceRows.free(row)
@@ -148,8 +150,15 @@ export class Director {
       this.#writeServiceSettings(entry, old)
       return refuse('ENOSPC', 'the pool of server lists is full')
     }
-    resetScheduler(service)
+    this.#resetScheduler(entry.row)
     return null
+  }
+
+  #resetScheduler(row: number): void {
+    const service = tables.services.row(row)
+    service.position = 0
+    service.currentWeight = poolWordAt(service.pool + PoolOffset.firstWeight)
+    this.#localities.begin(row, service.scheduler)
   }
 
   #writeServiceSettings(entry: ServiceEntry, settings: ServiceSettings): void {
@@ -185,6 +194,7 @@ export class Director {
     }
     retireServerList(this.#pool, service.pool)
     this.locals.removeAll(entry)
+    this.#localities.end(entry.row)
     clearServiceRow(service)
     this.#serviceRows.free(entry.row)
     return null
@@ -330,6 +340,7 @@ export class Director {
       this.#roles.remove(server.key.address, Role.real)
       this.claims.release('sources', { ...server.key, protocol: server.protocol })
     }
+    this.#localities.forget(new Set([server.row]))
     this.#serverRows.free(server.row)
   }
 
@@ -337,6 +348,7 @@ export class Director {
   reclaim(): void {
     this.#pool.reclaim()
     this.locals.reclaim()
+    this.#localities.run()
     for (const [id, trash] of this.#trash) {
       for (const [serverKey, server] of trash) {
         if (connectionsOf(tables.servers.row(server.row)) > 0) continue
@@ -421,11 +433,6 @@ function noService(key: ServiceKey): Refusal {
 
 function noServer(key: ServiceKey, server: ServerKey): Refusal {
   return refuse('ENOENT', `${serviceText(key)} has no real server ${serverText(server)}`)
-}
-
-function resetScheduler(service: tables.Service): void {
-  service.position = 0
-  service.currentWeight = poolWordAt(service.pool + PoolOffset.firstWeight)
 }
 
 function clearServiceRow(service: tables.Service): void {

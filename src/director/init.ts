@@ -8,10 +8,18 @@ import {
   CONNECTIONS_MAX,
   FRAGMENT_PROBES_MAX,
   FRAGMENT_TIMEOUT_S,
+  LOCALITY_PROBES_MAX,
+  MEMBER_PROBES_MAX,
   PROBES_MAX,
 } from '../dataplane/limits.ts'
 import * as tables from '../dataplane/tables.ts'
-import { ICMP_TIMEOUT_S, TCP_TIMEOUTS_S, TimeoutRow, UDP_TIMEOUT_S } from '../dataplane/timeout.ts'
+import {
+  ICMP_TIMEOUT_S,
+  LOCALITY_TIMEOUT_S,
+  TCP_TIMEOUTS_S,
+  TimeoutRow,
+  UDP_TIMEOUT_S,
+} from '../dataplane/timeout.ts'
 
 export interface TableOptions {
   /** Mixed into every hash; draw it at random, or choose it in a test. */
@@ -43,6 +51,8 @@ export function initTables(options: TableOptions): void {
   settings.localPortMask = maskOf(tables.localPorts, PROBES_MAX)
   settings.neighbourMask = maskOf(tables.neighbourIndex, 0)
   settings.fragmentMask = maskOf(tables.fragments, FRAGMENT_PROBES_MAX)
+  settings.localityMask = maskOf(tables.localities, LOCALITY_PROBES_MAX)
+  settings.memberMask = maskOf(tables.localityMembers, MEMBER_PROBES_MAX)
   settings.connectionsMax = options.connectionsMax ?? CONNECTIONS_MAX
   settings.icmpPerSecond = options.icmpPerSecond ?? ICMP_PER_SECOND
   settings.switches = tables.Switch.reuse | tables.Switch.pathMtuDiscovery
@@ -50,6 +60,8 @@ export function initTables(options: TableOptions): void {
   setTimeoutS(TimeoutRow.udp, UDP_TIMEOUT_S)
   setTimeoutS(TimeoutRow.icmp, ICMP_TIMEOUT_S)
   setTimeoutS(TimeoutRow.fragment, FRAGMENT_TIMEOUT_S)
+  setTimeoutS(TimeoutRow.lblc, LOCALITY_TIMEOUT_S)
+  setTimeoutS(TimeoutRow.lblcr, LOCALITY_TIMEOUT_S)
 }
 
 /** Sets a row of `timeouts`, in seconds. */

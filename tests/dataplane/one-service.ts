@@ -12,7 +12,7 @@ import type { Outcome } from '../../src/director/director.ts'
 import type { ServerKey, ServerSettings, ServiceKey } from '../../src/director/model.ts'
 import { tcpFrame } from '../../src/wire/flow.ts'
 import { TcpFlag } from '../../src/wire/tcp.ts'
-import { DIRECTOR_MAC, Laboratory } from '../goldens/laboratory.ts'
+import { DIRECTOR_MAC, Laboratory, type LaboratoryOptions } from '../goldens/laboratory.ts'
 
 const OVER = { destinationMac: DIRECTOR_MAC.client }
 
@@ -29,6 +29,7 @@ export interface ServiceOptions {
   readonly flags?: number
   readonly port?: number
   readonly family?: 4 | 6
+  readonly laboratory?: LaboratoryOptions
 }
 
 export class OneService {
@@ -41,7 +42,7 @@ export class OneService {
   /** Servers 1, 2, … are added in this order, with these weights. */
   constructor(scheduler: string, weights: readonly number[], options: ServiceOptions = {}) {
     const { flags = 0, port = 80, family = 4 } = options
-    this.lab = new Laboratory()
+    this.lab = new Laboratory(options.laboratory)
     const address = family === 4 ? '10.0.0.100' : '2001:db8:a::100'
     this.key = { protocol: 'tcp', address, port }
     this.#scheduler = scheduler
@@ -104,14 +105,19 @@ export class OneService {
     return servers.row(entry!.row)
   }
 
-  /** Whom would the scheduler choose for a flow to this address, whatever the service's? It stays a question. */
+  /** Whom does the scheduler choose for a flow to this address, whatever the service's? No connection is opened. */
   choose(destination: string): number | null {
     const asked = Flow.local()
     clearFlow(asked)
+    asked.service = this.#row
     asked.family = destination.includes(':') ? 6 : 4
     ;[asked.destination0, asked.destination1, asked.destination2, asked.destination3] =
       ipToWords(destination)
-    return numberOf(pickServer(services.row(this.lab.director.find(this.key)!.row), asked))
+    return numberOf(pickServer(services.row(this.#row), asked))
+  }
+
+  get #row(): number {
+    return this.lab.director.find(this.key)!.row
   }
 
   /** Who gets a SYN of this client, '10.0.0.10:40000'? Null: nobody. */

@@ -10,7 +10,12 @@
  */
 import { parsePrefix } from '../../src/base/ip.ts'
 import { forward, flow } from '../../src/dataplane/main.ts'
-import { FRAGMENT_PROBES_MAX, PROBES_MAX } from '../../src/dataplane/limits.ts'
+import {
+  FRAGMENT_PROBES_MAX,
+  LOCALITY_PROBES_MAX,
+  MEMBER_PROBES_MAX,
+  PROBES_MAX,
+} from '../../src/dataplane/limits.ts'
 import { connections, TABLES } from '../../src/dataplane/tables.ts'
 import { Verdict, verdictOf } from '../../src/dataplane/verdict.ts'
 import { Director } from '../../src/director/director.ts'
@@ -41,6 +46,8 @@ const CAPACITIES = {
   connections: 1024 + PROBES_MAX,
   localPorts: 1024 + PROBES_MAX,
   fragments: 64 + FRAGMENT_PROBES_MAX,
+  localities: 256 + LOCALITY_PROBES_MAX,
+  localityMembers: 1024 + MEMBER_PROBES_MAX,
   services: 64,
   serviceIndex: 128,
   servers: 256,

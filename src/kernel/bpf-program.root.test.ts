@@ -3,6 +3,9 @@ import { describe, it } from 'node:test'
 import { notRoot } from '../../tests/kernel/own-network.ts'
 import { encode } from '../bpf/encode.ts'
 import * as i from '../bpf/instruction.ts'
+import { describeProgram } from '../bpf/debug-lines.ts'
+import { readRefusal } from '../bpf/verifier-log.ts'
+import { REFUSED_PROGRAMS, TOO_COMPLEX } from '../../tests/verifier/refused-programs.ts'
 import { loadBtf, loadProgram, ProgramRefusal, type ProgramImage } from './bpf-program.ts'
 import { close } from './ffi.ts'
 
@@ -42,20 +45,28 @@ describe('BPF programs', { skip: notRoot }, () => {
     assert.throws(() => loadProgram(bad, { logLevel: 1 }), { hint: /invalid bpf_context access/ })
   })
 
-  it('are refused with the end of a log too long to keep', () => {
-    const steps = [i.move(r0, r1), i.add(r0, 1)]
-    const long = Array.from({ length: 4000 }, () => steps).flat()
-    const bad = image(...long, i.load(r0, i.u8(r0, 0)), i.exit())
-    assert.throws(
-      () => loadProgram(bad),
-      (error) => {
-        assert.ok(error instanceof ProgramRefusal)
-        assert.equal(error.code, 'EACCES')
-        assert.match(error.hint, /^(dereference of modified ctx ptr|invalid bpf_context access)/)
-        return true
-      },
-    )
-  })
+  for (const refused of [...REFUSED_PROGRAMS, TOO_COMPLEX]) {
+    it(`are refused at the line of the source: ${refused.name}`, () => {
+      const debug = describeProgram(refused.functions, refused.lines)
+      const btf = loadBtf(debug.btf)
+      try {
+        const program = { ...image(...refused.program), debug: { ...debug, btf } }
+        assert.throws(
+          () => loadProgram({ ...program, type: 'xdp' }),
+          (error) => {
+            assert.ok(error instanceof ProgramRefusal)
+            assert.match(error.hint, refused.sentence)
+            if (refused === TOO_COMPLEX) return true
+            const { slot, place } = readRefusal(error.log, refused.lines)
+            assert.deepEqual([slot, place?.line], [refused.slot, refused.line])
+            return true
+          },
+        )
+      } finally {
+        close(btf)
+      }
+    })
+  }
 
   it('are refused where it is not about the program', () => {
     const missing = { ...image(i.mapPointer(r1, 'fd', 9999), i.move32(r0, 0), i.exit()) }

@@ -8,6 +8,7 @@
  * Follows kernel/bpf/syscall.c (bpf_prog_load), kernel/bpf/log.c.
  */
 import { SLOT_SIZE } from '../bpf/opcode.ts'
+import { readRefusal } from '../bpf/verifier-log.ts'
 import { BpfAttributes, Command, hintOf, tryBpf } from './bpf-call.ts'
 import { KernelError } from './errno.ts'
 
@@ -57,7 +58,7 @@ export class ProgramRefusal extends KernelError {
   readonly log: string
 
   constructor(what: string, errno: number, log: string) {
-    super(what, errno, lastLine(log))
+    super(what, errno, readRefusal(log).sentence)
     this.log = log
   }
 }
@@ -71,8 +72,10 @@ const ENOSPC = 28
  * keeps its end, which is what counts.
  */
 const LOG_SIZES = [1 << 18, (1 << 24) - 1]
-/** Level 1, for a program that was refused. */
+/** Each instruction that branches, for a program that was refused. */
 const LOG_STEPS = 1
+/** Only what is wrong. */
+const LOG_SENTENCES = 4
 /** What the repository's licence is; kernel functions ("kfuncs") want one that goes with the GPL. */
 const LICENCE = 'Apache-2.0'
 
@@ -108,7 +111,7 @@ function loadOrSayWhy(
   throw new ProgramRefusal(what, errno, again.log)
 }
 
-/** Once more with more room if the log did not fit. */
+/** Once more with more room if the log did not fit; and once more without the steps if its end is missing. */
 function loadWithLog(
   logLevel: number,
   load: (logLevel: number, log: Uint8Array) => number,
@@ -120,8 +123,13 @@ function loadWithLog(
     result = load(logLevel, log)
     if (result !== -ENOSPC) break
   }
-  return { result, log: textOf(log) }
+  const text = textOf(log)
+  if (result !== -ENOSPC || ENDS.test(text.slice(-500))) return { result, log: text }
+  const end = new Uint8Array(LOG_SIZES[0]!)
+  return { result: load(LOG_SENTENCES, end), log: `${text}\n${textOf(end)}` }
 }
+
+const ENDS = /^processed \d+ insns/m
 
 function programAttributes(image: ProgramImage, logLevel: number, log: Uint8Array): BpfAttributes {
   const { debug, instructions, maps = [] } = image
@@ -151,10 +159,4 @@ function programAttributes(image: ProgramImage, logLevel: number, log: Uint8Arra
 function textOf(log: Uint8Array): string {
   const end = log.indexOf(0)
   return Buffer.from(end < 0 ? log : log.subarray(0, end)).toString()
-}
-
-/** The sentence: what follows it counts instructions. */
-function lastLine(log: string): string {
-  const lines = log.split('\n').filter((line) => line !== '' && !/^processed \d+ insns/.test(line))
-  return lines.at(-1) ?? ''
 }

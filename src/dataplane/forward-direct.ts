@@ -10,7 +10,7 @@
 import type { u32 } from '../subset/integers.ts'
 import type { Packet } from '../subset/packet.ts'
 import type { Flow } from './flow.ts'
-import { sendTo } from './next-hop.ts'
+import { mtuOf, sendTo } from './next-hop.ts'
 import { checkPassage, PASSES } from './passage.ts'
 import { hopToServer } from './route.ts'
 import type { Server } from './tables.ts'
@@ -20,7 +20,7 @@ import { Reason } from './verdict.ts'
 export function forwardDirect(packet: Packet, flow: Flow, server: Server): u32 {
   const hop: u32 = hopToServer(flow, server)
   if (flow.egress === 0 || !isNeighbour(flow, server)) return Reason.noRoute
-  const passage: u32 = checkPassage(packet, flow, hop, 0)
+  const passage: u32 = checkPassage(packet, flow, mtuOf(hop))
   if (passage !== PASSES) return passage
   countHop(packet, flow)
   return sendTo(packet, flow, hop, Reason.toServer)

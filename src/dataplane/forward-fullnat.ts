@@ -37,7 +37,7 @@ export function forwardFullnat(packet: Packet, flow: Flow, line: Connection, ser
   if (local === null) return Reason.noLocalAddress
   const clientHop: u32 = isSyn(flow) ? hopToClient(flow, line) : NONE
   const hop: u32 = hopToServer(flow, server)
-  const passage: u32 = checkPassage(packet, flow, hop, 0)
+  const passage: u32 = checkPassage(packet, flow, mtuOf(hop))
   if (passage !== PASSES) return passage
   if (isSyn(flow)) rewriteSynOptions(packet, flow, segmentMax(flow, hop, clientHop), true)
   copyTuple(request, flow)

@@ -7,7 +7,7 @@
 import type { u32 } from '../subset/integers.ts'
 import type { Packet } from '../subset/packet.ts'
 import type { Flow } from './flow.ts'
-import { sendTo } from './next-hop.ts'
+import { mtuOf, sendTo } from './next-hop.ts'
 import { checkPassage, checkReplyPassage, PASSES } from './passage.ts'
 import { hopToClient, hopToServer } from './route.ts'
 import type { Connection, Server } from './tables.ts'
@@ -19,7 +19,7 @@ const reply = Tuple.local()
 
 export function forwardNat(packet: Packet, flow: Flow, line: Connection, server: Server): u32 {
   const hop: u32 = hopToServer(flow, server)
-  const passage: u32 = checkPassage(packet, flow, hop, 0)
+  const passage: u32 = checkPassage(packet, flow, mtuOf(hop))
   if (passage !== PASSES) return passage
   copyTuple(request, flow)
   setDestinationServer(request, server, line)

@@ -4,7 +4,7 @@
  * Order and answers as in ip_vs_xmit.c (decrement_ttl, then ensure_mtu_is_adequate). An IPv4 packet without DF
  * passes whatever its size: the engine fragments it where it leaves.
  */
-import { u32 } from '../subset/integers.ts'
+import type { u32 } from '../subset/integers.ts'
 import type { Packet } from '../subset/packet.ts'
 import { answer, Answer } from './answer.ts'
 import type { Flow } from './flow.ts'
@@ -16,33 +16,35 @@ import { Reason } from './verdict.ts'
 /** Not a reason: it may. */
 export const PASSES = 0xff
 /** What every IPv6 link takes (RFC 8200 section 5): never asked to be smaller. */
-const IPV6_MTU_MIN = 1280
+export const IPV6_MTU_MIN = 1280
 
-/** PASSES, or what became of the request instead. `outer`: bytes of header that will be put in front. */
-export function checkPassage(packet: Packet, flow: Flow, hop: u32, outer: u32): u32 {
+/** PASSES, or what became of the request instead. `mtu`: bytes of it that the way takes; NONE: any. */
+export function checkPassage(packet: Packet, flow: Flow, mtu: u32): u32 {
   if (flow.timeToLive <= 1) {
     return answer(packet, flow, Answer.timeExceeded, 0, Reason.timeExceeded)
   }
-  if (fits(packet, flow, hop, outer)) return PASSES
+  if (fits(packet, flow, mtu)) return PASSES
   countHop(packet, flow) // what is quoted has travelled this hop
-  return answer(packet, flow, Answer.tooBig, u32(mtuOf(hop) - outer), Reason.tooBig)
+  return answer(packet, flow, Answer.tooBig, toldMtu(flow, mtu), Reason.tooBig)
 }
 
 /** The same for a server's answer: the error to the server speaks for the VIP, too. */
 export function checkReplyPassage(packet: Packet, flow: Flow, hop: u32, line: Connection): u32 {
   const expires: boolean = flow.timeToLive <= 1
-  if (!expires && fits(packet, flow, hop, 0)) return PASSES
+  if (!expires && fits(packet, flow, mtuOf(hop))) return PASSES
   flow.destination0 = line.virtual0
   flow.destination1 = line.virtual1
   flow.destination2 = line.virtual2
   flow.destination3 = line.virtual3
   if (expires) return answer(packet, flow, Answer.timeExceeded, 0, Reason.timeExceeded)
-  return answer(packet, flow, Answer.tooBig, mtuOf(hop), Reason.tooBig)
+  return answer(packet, flow, Answer.tooBig, toldMtu(flow, mtuOf(hop)), Reason.tooBig)
 }
 
-function fits(packet: Packet, flow: Flow, hop: u32, outer: u32): boolean {
-  const mtu: u32 = mtuOf(hop)
+function fits(packet: Packet, flow: Flow, mtu: u32): boolean {
   if (mtu === NONE || flow.dontFragment === 0) return true
-  const size: u32 = sizeOnWire(packet, flow)
-  return size + outer <= mtu || (flow.family === 6 && size <= IPV6_MTU_MIN)
+  return sizeOnWire(packet, flow) <= mtu
+}
+
+function toldMtu(flow: Flow, mtu: u32): u32 {
+  return flow.family === 6 && mtu < IPV6_MTU_MIN ? IPV6_MTU_MIN : mtu
 }

@@ -32,7 +32,8 @@ export const REASON_TEXT: Readonly<Record<ReasonName, string>> = {
   tooBig: 'larger than the way to the real server takes, and no answer was due',
   noRoute: 'no route to where it must go',
   noRoom: 'no room in the buffer for the outer header',
-  unsupported: 'the real server asks for a forwarding method this engine does not have',
+  largeFrame:
+    'stands for many segments, each of which would need a tunnel checksum of its own: switch GRO and TSO off',
   icmpLimit: 'an ICMP error was due, but the limit on them is reached',
   toServer: 'forwarded to its real server',
   toClient: 'forwarded to its client',

@@ -164,15 +164,20 @@ export const Server = row('server', {
   outPackets: 'u64',
   inBytes: 'u64',
   outBytes: 'u64',
+  /** TUN: bytes of IP packet that routers said the way takes, until that tick; 0: nothing said. */
+  pathMtu: 'u32',
+  pathMtuExpires: 'u32',
   spare0: 'u64',
   spare1: 'u64',
-  spare2: 'u64',
 })
 export const ServerFlag = {
   /** In its service's list; a removed server's row stays as long as connections name it. */
   available: 1,
   overloaded: 2,
 } as const
+/** IP_VS_CONN_F_TUNNEL_TYPE_… and IP_VS_TUNNEL_ENCAP_FLAG_… (uapi/linux/ip_vs.h). */
+export const TunnelType = { ipip: 0, gue: 1, gre: 2 } as const
+export const TunnelFlag = { checksum: 1, remoteChecksum: 2 } as const
 /** IP_VS_CONN_F_MASQ … (uapi/linux/ip_vs.h); fullnat is ours. */
 export const Forwarding = { masquerade: 0, local: 1, tunnel: 2, direct: 3, fullnat: 5 } as const
 

@@ -45,7 +45,7 @@ export const Reason = {
   tooBig: 38,
   noRoute: 39,
   noRoom: 40,
-  unsupported: 41,
+  largeFrame: 41,
   icmpLimit: 42,
 
   /** Verdict send. */

@@ -96,9 +96,6 @@ export function checkServer(
   if (isTunnel && settings.tunnel.type === 'gue' && settings.tunnel.port === 0) {
     return refuse('EINVAL', 'a GUE tunnel needs its UDP port')
   }
-  if (isTunnel && settings.tunnel.type !== 'ipip') {
-    return refuse('EOPNOTSUPP', `${settings.tunnel.type} tunnels are not built yet; use ipip`)
-  }
   if (settings.forwarding === 'fullnat' && 'firewallMark' in service) {
     return refuse('EOPNOTSUPP', 'FULLNAT needs a service with an address, not a firewall mark')
   }

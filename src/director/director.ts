@@ -379,7 +379,10 @@ export class Director {
     server.weight = settings.weight
     server.upperThreshold = settings.upperThreshold
     server.lowerThreshold = settings.lowerThreshold
+    server.tunnelType = tables.TunnelType[settings.tunnel.type]
+    server.tunnelFlags = TUNNEL_FLAGS[settings.tunnel.checksum]
     server.tunnelPort = settings.tunnel.port
+    server.pathMtu = 0
     server.service = entry.row
     server.flags |= ServerFlag.available
     updateOverload(server)
@@ -407,6 +410,12 @@ const FORWARDING: Readonly<Record<ServerSettings['forwarding'], number>> = {
   tunnel: tables.Forwarding.tunnel,
   direct: tables.Forwarding.direct,
   fullnat: tables.Forwarding.fullnat,
+}
+
+const TUNNEL_FLAGS: Readonly<Record<ServerSettings['tunnel']['checksum'], number>> = {
+  none: 0,
+  checksum: tables.TunnelFlag.checksum,
+  'remote-checksum': tables.TunnelFlag.remoteChecksum,
 }
 
 /** Do the server's answers pass the director? */

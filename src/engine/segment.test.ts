@@ -4,15 +4,18 @@
  */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { TUNNEL_KINDS, wrap } from '../../tests/packets/tunnels.ts'
 import { noOffloads, VirtioFlag, type FrameOffloads } from '../kernel/virtio-header.ts'
 import { checksum, fold, isChecksumRight, pseudoHeaderSum } from '../wire/checksum.ts'
-import { emitFrame, parseFrame, type IpLayers } from '../wire/frame.ts'
+import { parseFrame, type IpLayers } from '../wire/frame.ts'
 import { tcpFrame, udpFrame } from '../wire/flow.ts'
 import { MORE_FRAGMENTS, OFFSET_MASK } from '../wire/ipv4.ts'
+import { fragmentOf } from '../wire/ipv6.ts'
 import { Protocol } from '../wire/ip-protocol.ts'
 import { TcpFlag } from '../wire/tcp.ts'
 import { completeChecksum } from './complete-checksum.ts'
-import { fragmentFrame, segmentFrame } from './segment.ts'
+import { fragmentFrame, fragmentIpv6 } from './fragment.ts'
+import { finishOuter, segmentFrame } from './segment.ts'
 
 const ETHERNET = 14
 const FAMILIES = [
@@ -102,25 +105,32 @@ describe('segments of a large frame', () => {
     })
   }
 
-  it('are each a packet in a tunnel, where the large one was', () => {
-    const data = payload(5000)
-    const inner = tcpFrame('10.0.0.10:4000', '10.0.0.100:80', { data, flags: TcpFlag.ack })
-    const offloads = makePartial(inner, ETHERNET + 20, true)
-    const bytes = emitFrame({
-      ip: { source: '10.0.0.1', destination: '192.168.0.11' },
-      inner: parseFrame(inner) as IpLayers,
-    })
-    const shape = { outerBytes: 20, transport: ETHERNET + 40, isTcp: true, segmentSize: 1440 }
-    const segments = segmentFrame({ ...shape, bytes })
-    assert.equal(segments.length, 4)
-    for (const [i, segment] of segments.entries()) {
-      completeChecksum(segment, offloads, 20)
-      const frame = parseFrame(segment)!
-      assert.equal(frame.ip!.destination, '192.168.0.11')
-      assert.ok(isChecksumRight(segment.subarray(ETHERNET, ETHERNET + 20)), 'outer header')
-      assertSound(frame.inner!, `segment ${i}`)
+  for (const kind of TUNNEL_KINDS) {
+    for (const { family, client, vip, ipBytes } of FAMILIES) {
+      it(`are each a packet in a tunnel, where the large one was: IPv${family}, ${kind.name}`, () => {
+        const data = payload(5000)
+        const inner = tcpFrame(endpoint(client, 4000), endpoint(vip, 80), { data })
+        const offloads = makePartial(inner, ETHERNET + ipBytes, true)
+        const outer = { source: '10.0.0.1', destination: '192.168.0.11', dontFragment: false }
+        const large = wrap(kind.tunnel, inner.subarray(ETHERNET), outer, 50_000)
+        const outerBytes = 20 + kind.bytes
+        const transport = ETHERNET + ipBytes + outerBytes
+        const shape = { outerBytes, transport, isTcp: true, segmentSize: 1400 }
+        const segments = segmentFrame({ ...shape, bytes: large })
+        assert.equal(segments.length, 4)
+        for (const [i, segment] of segments.entries()) {
+          completeChecksum(segment, offloads, outerBytes)
+          finishOuter(segment)
+          const frame = parseFrame(segment)!
+          assert.equal(frame.ip!.destination, '192.168.0.11')
+          assertSound(frame.inner!, `segment ${i}`)
+          const whole = segment.subarray(ETHERNET + outerBytes)
+          const ip = { ...outer, identification: i }
+          assert.deepEqual(segment, wrap(kind.tunnel, whole, ip, 50_000), `segment ${i}`)
+        }
+      })
     }
-  })
+  }
 })
 
 describe('fragments of a frame', () => {
@@ -155,6 +165,30 @@ describe('fragments of a frame', () => {
       expected += bytes.length - ETHERNET - 20
     }
     assert.equal(expected, 4008)
+  })
+})
+
+describe('fragments of an IPv6 tunnel packet', () => {
+  it('make the packet again, none larger than the way takes', () => {
+    const inner = udpFrame('10.0.0.10:4000', '10.0.0.100:53', { data: payload(1475) })
+    const ip = { source: '2001:db8::1', destination: '2001:db8::11' }
+    const frame = wrap(TUNNEL_KINDS[4]!.tunnel, inner.subarray(ETHERNET), ip, 50_000)
+    const fragments = fragmentIpv6(frame, 1280, 0xdeadbeef).map((bytes) => parseFrame(bytes)!.ip!)
+    const parts = fragments.map((packet) => {
+      assert.ok(packet.version === 6 && 40 + 8 + packet.payload.length <= 1280)
+      return { ...fragmentOf(packet)!, ...packet }
+    })
+    assert.deepEqual(
+      parts.map(({ offset, moreFragments }) => [offset, moreFragments]),
+      [
+        [0, true],
+        [1232, false],
+      ],
+    )
+    assert.ok(parts.every(({ identification }) => identification === 0xdeadbeef))
+    assert.ok(parts.every(({ protocol }) => protocol === Protocol.udp))
+    const joined = Buffer.concat(parts.map((part) => part.payload))
+    assert.deepEqual(joined, Buffer.from(frame.subarray(ETHERNET + 40)))
   })
 })
 

@@ -1,14 +1,14 @@
 /**
- * Cutting frames that are too large for the wire: segments of a large TCP or UDP frame, fragments of an IPv4 packet.
+ * Cutting a large TCP or UDP frame into the segments it stands for, as in tcp_gso_segment (RFC 9293).
  *
- * The kernel hands large frames up whole (GRO, TSO) and cuts them again where they leave, except in two cases it cannot
- * be told about: a large frame inside a tunnel of ours, and a packet without DF that is too large for where it goes.
+ * The kernel hands large frames up whole (GRO, TSO) and cuts them again where they leave; but it cannot be told of a
+ * large frame inside a tunnel of ours.
  *
- *   segments    | Ethernet | outer IP | IP | TCP, sequence + n | payload of gsoSize |   RFC 9293, as in tcp_gso_segment
- *   fragments   | Ethernet | IP, offset n, MF | a multiple of 8 bytes |                RFC 791
+ *   | Ethernet | outer IP | GRE, UDP and GUE, or nothing | IP | TCP, sequence + n | payload of gsoSize |
  */
-import { checksum } from '../wire/checksum.ts'
-import { MORE_FRAGMENTS, OFFSET_MASK } from '../wire/ipv4.ts'
+import { checksum, fold, sumBytes } from '../wire/checksum.ts'
+import { GreFlag } from '../wire/gre.ts'
+import { Protocol } from '../wire/ip-protocol.ts'
 
 const ETHERNET = 14
 const FIN = 0x01
@@ -17,7 +17,7 @@ const CWR = 0x80
 
 export interface LargeFrame {
   readonly bytes: Uint8Array
-  /** Bytes of outer IP header, 0 if none. */
+  /** Bytes of outer headers, 0 if none. */
   readonly outerBytes: number
   /** From the frame's first byte to the transport header. */
   readonly transport: number
@@ -28,7 +28,7 @@ export interface LargeFrame {
 
 /**
  * The frames that a large one stands for. Their transport checksums are partial, as the large frame's is: whoever
- * sends them says so.
+ * sends them says so, or finishes them, and then what is around them by `finishOuter`.
  */
 export function segmentFrame(large: LargeFrame): Uint8Array[] {
   const { bytes, transport, isTcp, segmentSize } = large
@@ -87,33 +87,36 @@ function setIpLength(view: DataView, at: number, length: number, index: number):
   writeHeaderChecksum(view, at)
 }
 
-function writeHeaderChecksum(view: DataView, at: number): void {
+export function writeHeaderChecksum(view: DataView, at: number): void {
   const length = (view.getUint8(at) & 0x0f) * 4
   view.setUint16(at + 10, 0)
   view.setUint16(at + 10, checksum(new Uint8Array(view.buffer, view.byteOffset + at, length)))
 }
 
-/** Fragments of a frame's IPv4 packet, none above `mtu` bytes. Its checksums must be whole. */
-export function fragmentFrame(bytes: Uint8Array, mtu: number): Uint8Array[] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-  const header = (view.getUint8(ETHERNET) & 0x0f) * 4
-  const total = view.getUint16(ETHERNET + 2)
-  const flags = view.getUint16(ETHERNET + 6)
-  const room = (mtu - header) & ~7
-  const payload = total - header
-  const frames: Uint8Array[] = []
-  for (let at = 0; at < payload; at += room) {
-    const size = Math.min(room, payload - at)
-    const frame = new Uint8Array(ETHERNET + header + size)
-    frame.set(bytes.subarray(0, ETHERNET + header))
-    frame.set(bytes.subarray(ETHERNET + header + at).subarray(0, size), ETHERNET + header)
-    const out = new DataView(frame.buffer)
-    const isLast = at + size === payload
-    const more = isLast ? flags & MORE_FRAGMENTS : MORE_FRAGMENTS
-    out.setUint16(ETHERNET + 2, header + size)
-    out.setUint16(ETHERNET + 6, more | ((flags & OFFSET_MASK) + at / 8))
-    writeHeaderChecksum(out, ETHERNET)
-    frames.push(frame)
+/**
+ * Writes lengths and checksums of what stands between outer and inner IP header, where it has any: GRE's checksum,
+ * UDP's length, and its checksum unless that is 0. Everything behind must be as it will leave.
+ */
+export function finishOuter(frame: Uint8Array): void {
+  const view = new DataView(frame.buffer, frame.byteOffset, frame.length)
+  const isIpv4 = view.getUint8(ETHERNET) >>> 4 === 4
+  const at = ETHERNET + (isIpv4 ? 20 : 40)
+  const protocol = view.getUint8(isIpv4 ? ETHERNET + 9 : ETHERNET + 6)
+  if (protocol === Protocol.gre && (view.getUint16(at) & GreFlag.checksum) !== 0) {
+    view.setUint16(at + 4, 0)
+    view.setUint16(at + 4, sayable(checksum(frame.subarray(at))))
+  } else if (protocol === Protocol.udp) {
+    const length = frame.length - at
+    view.setUint16(at + 4, length)
+    if (view.getUint16(at + 6) === 0) return
+    view.setUint16(at + 6, 0)
+    const addresses = sumBytes(frame.subarray(ETHERNET + (isIpv4 ? 12 : 8), at))
+    const sum = sumBytes(frame.subarray(at), addresses + Protocol.udp + length)
+    view.setUint16(at + 6, sayable(fold(sum) ^ 0xffff))
   }
-  return frames
+}
+
+/** Of the two zeros the one that does not say "no checksum". */
+function sayable(sum: number): number {
+  return sum === 0 ? 0xffff : sum
 }

@@ -4,6 +4,7 @@
  * One sending socket an interface. Nothing is given to the kernel before `flush`; until then the slots and outbox
  * memory that frames lie in must stay as they are.
  */
+import { randomInt } from 'node:crypto'
 import { PacketSocket } from '../kernel/packet-socket.ts'
 import type { FrameMemory } from '../kernel/send-queue.ts'
 import {
@@ -16,7 +17,8 @@ import {
 } from '../kernel/virtio-header.ts'
 import { completeChecksum } from './complete-checksum.ts'
 import { Outbox } from './outbox.ts'
-import { fragmentFrame, segmentFrame } from './segment.ts'
+import { fragmentFrame, fragmentIpv6 } from './fragment.ts'
+import { finishOuter, segmentFrame } from './segment.ts'
 
 const ETHERNET = 14
 const IPV4 = 0x0800
@@ -33,7 +35,7 @@ export interface Departure {
   /** As it came in; `grown` says by how much its head has moved since. */
   offloads: FrameOffloads
   grown: number
-  /** Bytes of outer IP header, 0 if none. */
+  /** Bytes of outer headers, 0 if none. */
   outerBytes: number
 }
 
@@ -64,7 +66,8 @@ export class Transmitter {
   send(memory: FrameMemory, start: number, length: number, departure: Departure): void {
     const { offloads, outerBytes, mtu } = departure
     const isLarge = offloads.gsoType !== GsoType.none
-    const isTooLong = !isLarge && length - ETHERNET > mtu && mayFragment(memory.bytes, start)
+    const isTooLong =
+      !isLarge && length - ETHERNET > mtu && mayFragment(memory.bytes, start, outerBytes)
     if ((isLarge && outerBytes > 0) || isTooLong) {
       const bytes = new Uint8Array(memory.bytes.buffer, memory.bytes.byteOffset + start, length)
       this.#sendCut(bytes, departure)
@@ -91,11 +94,11 @@ export class Transmitter {
   #sendCut(bytes: Uint8Array, departure: Departure): void {
     this.cut++
     const { offloads, grown, outerBytes } = departure
+    const plain = { ...departure, offloads: PLAIN, grown: 0 }
     if (offloads.gsoType === GsoType.none) {
       const whole = bytes.slice()
       completeChecksum(whole, offloads, grown)
-      const plain = { ...departure, offloads: PLAIN, grown: 0 }
-      for (const fragment of fragmentFrame(whole, departure.mtu)) this.sendCopy(fragment, plain)
+      for (const fragment of fragmentsOf(whole, departure.mtu)) this.sendCopy(fragment, plain)
       return
     }
     const segments = segmentFrame({
@@ -105,8 +108,11 @@ export class Transmitter {
       isTcp: (offloads.gsoType & ~GsoType.ecn) !== GsoType.udp,
       segmentSize: offloads.gsoSize,
     })
-    const single = { ...offloads, gsoType: GsoType.none, gsoSize: 0 }
-    for (const segment of segments) this.sendCopy(segment, { ...departure, offloads: single })
+    for (const segment of segments) {
+      completeChecksum(segment, offloads, grown)
+      finishOuter(segment)
+      this.sendCopy(segment, plain)
+    }
   }
 
   #queue(memory: FrameMemory, start: number, length: number, egress: number): void {
@@ -157,8 +163,13 @@ export class Transmitter {
   }
 }
 
-/** IPv4 without DF: the sender allows routers to cut it. */
-function mayFragment(bytes: DataView, start: number): boolean {
-  if (bytes.getUint16(start + 12) !== IPV4) return false
+/** IPv4 without DF: the sender allows routers to cut it. IPv6: only the sender, which we are of a tunnel packet. */
+function mayFragment(bytes: DataView, start: number, outerBytes: number): boolean {
+  if (bytes.getUint16(start + 12) !== IPV4) return outerBytes > 0
   return (bytes.getUint8(start + ETHERNET + 6) & DONT_FRAGMENT) === 0
+}
+
+function fragmentsOf(bytes: Uint8Array, mtu: number): Uint8Array[] {
+  const isIpv4 = bytes[ETHERNET]! >>> 4 === 4
+  return isIpv4 ? fragmentFrame(bytes, mtu) : fragmentIpv6(bytes, mtu, randomInt(2 ** 32))
 }

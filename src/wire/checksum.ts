@@ -61,8 +61,8 @@ const blockAt = Block.cursor()
 const wordAt = Word.cursor()
 const byteAt = Byte.cursor()
 
-/** Bytes that `sumFrame` sums at most. */
-export const SUM_FRAME_MAX = 2048
+/** Bytes that `sumFrame` sums at most: a jumbo frame. */
+export const SUM_FRAME_MAX = 9216
 
 /**
  * The sum, not yet folded nor complemented, of `length` bytes of the frame from byte `offset`. An odd last
@@ -73,7 +73,7 @@ export function sumFrame(packet: Packet, offset: u32, length: u32): u32 {
   let sum: u32 = 0
   let at: u32 = offset
   let left: u32 = length
-  for (let i: u32 = 0; i < 128; i++) {
+  for (let i: u32 = 0; i < 576; i++) {
     if (left < 16) break
     const block = blockAt.at(packet, at)
     if (block === null) break

@@ -25,7 +25,7 @@ import { initTables, type TableOptions } from '../../src/director/init.ts'
 import type { ServerKey, ServerSettings, ServiceKey } from '../../src/director/model.ts'
 import type { Route } from '../../src/director/routes.ts'
 import { Sweep } from '../../src/director/sweep.ts'
-import { fragmentFrame } from '../../src/engine/segment.ts'
+import { fragmentFrame, fragmentIpv6 } from '../../src/engine/fragment.ts'
 import { setNow, setSeed, TICKS_PER_SECOND } from '../../src/subset/clock.ts'
 import { allocateTables, type TableSet } from '../../src/subset/table.ts'
 import { frameOf, packetOf } from '../packets/packet-of.ts'
@@ -176,9 +176,12 @@ export class Laboratory {
 /** As an engine does: what is too long for its way and may be cut, is. */
 function departures(bytes: Uint8Array): Departed[] {
   const at = flow.egress === INTERFACE.client ? 'client' : 'server'
+  if (bytes.length - 14 <= flow.mtu) return [{ at, bytes }]
   const isIpv4 = bytes[12] === 0x08 && bytes[13] === 0x00
-  if (!isIpv4 || bytes.length - 14 <= flow.mtu || (bytes[20]! & 0x40) !== 0) return [{ at, bytes }]
-  return fragmentFrame(bytes, flow.mtu).map((fragment) => ({ at, bytes: fragment }))
+  const mayBeCut = isIpv4 ? (bytes[20]! & 0x40) === 0 : flow.outerBytes > 0
+  if (!mayBeCut) return [{ at, bytes }]
+  const fragments = isIpv4 ? fragmentFrame(bytes, flow.mtu) : fragmentIpv6(bytes, flow.mtu, 1)
+  return fragments.map((fragment) => ({ at, bytes: fragment }))
 }
 
 function own(side: Side, ip: string, subnet: string): OwnAddress {

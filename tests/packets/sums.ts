@@ -106,6 +106,15 @@ export function isTransportRight(bytes: Uint8Array, layout: Layout): boolean {
   return (sum + addressSum(bytes, layout) + protocol + (end - transport)) % 0xffff === 0
 }
 
+/** Leaves the transport checksum to hardware: the field holds the sum of the pseudo-header. */
+export function setPartialSum(bytes: Uint8Array, layout: Layout): void {
+  const { transport, protocol, end } = layout
+  const at = transport + (protocol === TCP ? 16 : 6)
+  const sum = fold(addressSum(bytes, layout) + protocol + (end - transport))
+  bytes[at] = sum >>> 8
+  bytes[at + 1] = sum & 0xff
+}
+
 /** Does what hardware does about a partial checksum of the packet `layout` describes: sums to the frame's end. */
 export function finishSum(bytes: Uint8Array, { transport, protocol }: Layout): void {
   const at = transport + (protocol === TCP ? 16 : 6)

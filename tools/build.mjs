@@ -1,7 +1,8 @@
-// Builds dist/ with tsc. Incremental; `--clean` deletes dist/ first.
+// Builds dist/ with tsc, and the one file that `bin/ipvsadm` runs. Incremental; `--clean` deletes dist/ first.
 import { spawnSync } from 'node:child_process'
 import { existsSync, rmSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { bundleIpvsadm } from './bundle.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 if (process.argv.includes('--clean')) rmSync(`${root}/dist`, { recursive: true, force: true })
@@ -10,4 +11,6 @@ if (!existsSync(tsc)) {
   console.error('build: the npm packages are not installed; run `npm ci` first')
   process.exit(77)
 }
-process.exit(spawnSync(process.execPath, [tsc, '-p', root], { stdio: 'inherit' }).status ?? 1)
+const { status } = spawnSync(process.execPath, [tsc, '-p', root], { stdio: 'inherit' })
+if (status !== 0) process.exit(status ?? 1)
+await bundleIpvsadm(root)

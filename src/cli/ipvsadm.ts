@@ -1,7 +1,8 @@
 /**
  * bin/ipvsadm: ipvsadm 1.31 for a running Sluice.
  *
- * It is started often and by scripts, so what a command does not need is not loaded.
+ * It is started often and by scripts, so what a command does not need is not loaded, and all of it is in one file
+ * (tools/bundle.mjs), which is why nothing here may be awaited outside a function.
  */
 import { DEFAULT_SOCKET_PATH } from '../control/protocol.ts'
 import { ControlError } from '../control/control-error.ts'
@@ -42,11 +43,15 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(error.code === 'EPIPE' ? 0 : 1)
 })
 
-process.exitCode = await runIpvsadm(process.argv.slice(2), {
-  connect,
-  names: new MachineNames(),
-  input: readLines(),
-  print: (text) => process.stdout.write(text),
-  complain: (text) => process.stderr.write(text),
-})
-client?.close()
+async function main(): Promise<void> {
+  process.exitCode = await runIpvsadm(process.argv.slice(2), {
+    connect,
+    names: new MachineNames(),
+    input: readLines(),
+    print: (text) => process.stdout.write(text),
+    complain: (text) => process.stderr.write(text),
+  })
+  client?.close()
+}
+
+void main()

@@ -1,4 +1,4 @@
-// Makes dist/ipvsadm.cjs of the command's sources: one file, and V8's code for it, so that `bin/ipvsadm` starts at once.
+// Makes dist/ipvsadm.cjs of the command's sources: one file, and V8's code for it, so that bin/ipvsadm starts at once.
 //
 // Node spends more on finding and reading thirty modules than on all that ipvsadm then does. The code is V8's own
 // (vm.Script's cachedData): another version of Node passes it over and compiles the file. Both are made again when a

@@ -111,11 +111,28 @@ function wordsToBytes(words: readonly number[]): Uint8Array {
 }
 
 function textToWord4(text: string): number {
-  const [a = '', b = '', c = '', d = '', ...rest] = text.split('.')
-  const word = ((Number(a) << 24) | (Number(b) << 16) | (Number(c) << 8) | Number(d)) >>> 0
-  assert(rest.length === 0 && wordToText4(word) === text, `${text} is no canonical IPv4 address`)
-  return word
+  let [word, parts, part, digits] = [0, 1, 0, 0]
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    if (code === DOT) {
+      assert(digits > 0, `${text} is no canonical IPv4 address`)
+      word = word * 256 + part
+      parts++
+      part = digits = 0
+      continue
+    }
+    const isFollowingZero = digits > 0 && part === 0
+    part = part * 10 + code - ZERO
+    digits++
+    const isPart = code >= ZERO && code <= ZERO + 9 && !isFollowingZero && part <= 255
+    assert(isPart, `${text} is no canonical IPv4 address`)
+  }
+  assert(parts === 4 && digits > 0, `${text} is no canonical IPv4 address`)
+  return word * 256 + part
 }
+
+const DOT = 0x2e
+const ZERO = 0x30
 
 function wordToText4(word: number): string {
   return `${word >>> 24}.${(word >>> 16) & 0xff}.${(word >>> 8) & 0xff}.${word & 0xff}`

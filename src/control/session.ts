@@ -145,8 +145,14 @@ export class ControlSession {
   /** Resolves once the client has taken enough for more; rejects if it has gone. */
   #write(answer: object | string): Promise<void> | void {
     const line = typeof answer === 'string' ? answer : JSON.stringify(answer)
-    if (this.#socket.destroyed) throw new Error('the client has gone')
-    if (!this.#socket.write(`${line}\n`)) return this.#drained()
+    const socket = this.#socket
+    if (socket.destroyed) throw new Error('the client has gone')
+    // What is written in one turn goes out together.
+    if (socket.writableCorked === 0) {
+      socket.cork()
+      process.nextTick(() => socket.uncork())
+    }
+    if (!socket.write(`${line}\n`)) return this.#drained()
   }
 
   #drained(): Promise<void> {

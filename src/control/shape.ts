@@ -72,20 +72,22 @@ export function object<F extends Fields, O extends Fields = Record<never, never>
   fields: F,
   optional?: O,
 ): Shape<Of<F> & Partial<Of<O>>> {
+  const needed = Object.entries(fields)
+  const possible = Object.entries(optional ?? {})
   return (value, path) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
       refuseShape(path, `${shorten(value)} is no object`)
     }
     const given = value as Record<string, unknown>
     const result: Record<string, unknown> = {}
-    for (const [name, shape] of Object.entries(fields)) {
+    for (const [name, shape] of needed) {
       if (given[name] === undefined) refuseShape(`${path}.${name}`, 'is missing')
       result[name] = shape(given[name], `${path}.${name}`)
     }
-    for (const [name, shape] of Object.entries(optional ?? {})) {
+    for (const [name, shape] of possible) {
       if (given[name] !== undefined) result[name] = shape(given[name], `${path}.${name}`)
     }
-    for (const name of Object.keys(given)) {
+    for (const name in given) {
       if (!Object.hasOwn(result, name)) refuseShape(`${path}.${name}`, 'is unknown here')
     }
     return result as Of<F> & Partial<Of<O>>

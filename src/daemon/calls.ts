@@ -11,7 +11,7 @@ import { TcpState } from '../dataplane/tcp.ts'
 import type { Director, Outcome } from '../director/director.ts'
 import { serviceText } from '../director/check.ts'
 import { setTimeoutS, timeoutS } from '../director/init.ts'
-import { listConnections, listService } from '../director/listing.ts'
+import { listConnections, listService, listServices } from '../director/listing.ts'
 import type { Refusal, ServiceKey, Timeouts } from '../director/model.ts'
 
 const VERSION = '1.2.1'
@@ -53,7 +53,7 @@ export function directorCalls(surroundings: CallSurroundings) {
     'service.list': ({ service }) => {
       use()
       if (service !== undefined) return [listService(entryOf(service))]
-      return [...director.services.values()].map(listService)
+      return listServices(director.services.values(), use)
     },
     'service.add': ({ service, settings }) => change(() => director.addService(service, settings)),
     'service.edit': ({ service, settings }) =>

@@ -199,10 +199,7 @@ export class DirectorDaemon {
 
   #forgetServers(): void {
     this.#engine.tables.use()
-    const addresses = [...this.#director.services.values()].flatMap(({ servers }) =>
-      servers.map(({ key }) => key.address),
-    )
-    this.#hops.keepServers(new Set(addresses))
+    this.#hops.keepServers(this.#director.serverAddresses)
   }
 
   /** Gives everything back to the host. May be called at any time, twice too. */

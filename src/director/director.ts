@@ -29,6 +29,7 @@ import {
   serviceText,
 } from './check.ts'
 import {
+  clearRow,
   connectionsOf,
   protocolOf,
   serverId,
@@ -64,6 +65,8 @@ export class Director {
   /** What packets are taken from the host's own stack. */
   readonly claims = new ClaimLog()
   readonly sync = new SyncDaemons()
+  /** How many servers have an address, those among them that only connections name. */
+  readonly serverAddresses = new Map<string, number>()
   readonly #roles = new AddressRoles()
   readonly #serviceRows = new RowAllocator(tables.services.memory.capacity)
   readonly #serverRows = new RowAllocator(tables.servers.memory.capacity)
@@ -104,7 +107,7 @@ export class Director {
       locals: [],
       estimator: new Estimator(),
     }
-    clearServiceRow(service)
+    clearRow(tables.services, row)
     service.family = serviceFamily(key)
     service.protocol = protocolOf(key)
     if ('firewallMark' in key) service.firewallMark = key.firewallMark
@@ -195,7 +198,7 @@ export class Director {
     retireServerList(this.#pool, service.pool)
     this.locals.removeAll(entry)
     this.#localities.end(entry.row)
-    clearServiceRow(service)
+    clearRow(tables.services, entry.row)
     this.#serviceRows.free(entry.row)
     return null
   }
@@ -243,7 +246,7 @@ export class Director {
       hasRole: revived?.hasRole ?? false,
       estimator: revived?.estimator ?? new Estimator(),
     }
-    if (revived === undefined) clearServerRow(tables.servers.row(row))
+    if (revived === undefined) clearRow(tables.servers, row)
     // The row first, then the list that names it.
     this.#writeServerRow(entry, added)
     if (!this.#writeList(entry, [added, ...entry.servers])) {
@@ -252,6 +255,7 @@ export class Director {
       return refuse('ENOSPC', 'the pool of server lists is full')
     }
     trash?.delete(serverId(server))
+    if (revived === undefined) this.#countAddress(server.address, 1)
     entry.servers = [added, ...entry.servers]
     this.#addRole(added)
     this.#listChanged(entry, 'added', 0)
@@ -335,7 +339,14 @@ export class Director {
     this.#trash.set(id, trash.set(serverId(server.key), server))
   }
 
+  #countAddress(address: string, change: 1 | -1): void {
+    const count = (this.serverAddresses.get(address) ?? 0) + change
+    if (count > 0) this.serverAddresses.set(address, count)
+    else this.serverAddresses.delete(address)
+  }
+
   #forget(server: ServerEntry): void {
+    this.#countAddress(server.key.address, -1)
     if (server.hasRole) {
       this.#roles.remove(server.key.address, Role.real)
       this.claims.release('sources', { ...server.key, protocol: server.protocol })
@@ -442,18 +453,4 @@ function noService(key: ServiceKey): Refusal {
 
 function noServer(key: ServiceKey, server: ServerKey): Refusal {
   return refuse('ENOENT', `${serviceText(key)} has no real server ${serverText(server)}`)
-}
-
-function clearServiceRow(service: tables.Service): void {
-  for (const field of Object.keys(
-    tables.Service.fields,
-  ) as (keyof typeof tables.Service.fields)[]) {
-    service[field] = 0
-  }
-}
-
-function clearServerRow(server: tables.Server): void {
-  for (const field of Object.keys(tables.Server.fields) as (keyof typeof tables.Server.fields)[]) {
-    server[field] = 0
-  }
 }

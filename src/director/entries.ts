@@ -5,6 +5,7 @@
  */
 import { ipToWords } from '../base/ip.ts'
 import type * as tables from '../dataplane/tables.ts'
+import type { AnyTable } from '../subset/table.ts'
 import type { Estimator } from './estimator.ts'
 import type { Counters, ServerKey, ServerSettings, ServiceKey, ServiceSettings } from './model.ts'
 
@@ -61,7 +62,13 @@ export function writeAddress(row: AddressedRow, address: string): void {
   ;[row.address0, row.address1, row.address2, row.address3] = ipToWords(address)
 }
 
-type CountedRow = { -readonly [K in keyof Counters]: number }
+/** All zero again. */
+export function clearRow({ memory, struct }: AnyTable, index: number): void {
+  const { bytes, base } = memory
+  new Uint8Array(bytes.buffer, bytes.byteOffset + base + index * struct.size, struct.size).fill(0)
+}
+
+export type CountedRow = { -readonly [K in keyof Counters]: number }
 
 export function readCounters(row: CountedRow): Counters {
   return {

@@ -12,29 +12,39 @@ const FIELDS = ['connections', 'inPackets', 'outPackets', 'inBytes', 'outBytes']
 /** Counts are scaled by 2^9 a step and read back by 2^10 a second, bytes by 2^4 and 2^5. */
 const SCALE = [512, 512, 512, 16, 16]
 const READ = [1024, 1024, 1024, 32, 32]
+const NO_RATES: Rates = { connections: 0, inPackets: 0, outPackets: 0, inBytes: 0, outBytes: 0 }
 
+/** Of one service or server. One that never had a packet, as may be most of a large table, costs next to nothing. */
 export class Estimator {
-  readonly #last = new Float64Array(FIELDS.length)
-  readonly #average = new Float64Array(FIELDS.length)
+  /** Counters when last looked at, then averages; undefined: nothing was counted yet. */
+  #state: Float64Array | undefined
 
   /** Two seconds later. */
   update(counters: Counters): void {
+    if (this.#state === undefined) {
+      if (counters.connections === 0 && counters.inPackets === 0 && counters.outPackets === 0)
+        return
+      this.#state = new Float64Array(2 * FIELDS.length)
+    }
+    const state = this.#state
     for (let i = 0; i < FIELDS.length; i++) {
       const value = counters[FIELDS[i]!]
-      const rate = (value - this.#last[i]!) * SCALE[i]!
-      this.#last[i] = value
-      this.#average[i] = this.#average[i]! + Math.floor((rate - this.#average[i]!) / 4)
+      const average = state[FIELDS.length + i]!
+      const rate = (value - state[i]!) * SCALE[i]!
+      state[i] = value
+      state[FIELDS.length + i] = average + Math.floor((rate - average) / 4)
     }
   }
 
   /** The counters were zeroed. */
   zero(): void {
-    this.#last.fill(0)
-    this.#average.fill(0)
+    this.#state = undefined
   }
 
   rates(): Rates {
-    const read = (i: number) => Math.floor((this.#average[i]! + (SCALE[i]! - 1)) / READ[i]!)
+    const state = this.#state
+    if (state === undefined) return NO_RATES
+    const read = (i: number) => Math.floor((state[FIELDS.length + i]! + (SCALE[i]! - 1)) / READ[i]!)
     return {
       connections: read(0),
       inPackets: read(1),

@@ -156,7 +156,7 @@ export class Hops {
   }
 
   /** No other address than these is a real server's any more. */
-  keepServers(addresses: ReadonlySet<string>): void {
+  keepServers(addresses: { has(address: string): boolean }): void {
     for (const [address, entry] of this.#servers) {
       if (addresses.has(address)) continue
       this.#servers.delete(address)

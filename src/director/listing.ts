@@ -12,6 +12,17 @@ import { serviceFamily } from './check.ts'
 import { readCounters, type ServerEntry, type ServiceEntry } from './entries.ts'
 import type { ConnectionListing, ServerKey, ServerListing, ServiceListing } from './model.ts'
 
+/** A service after the other, as they are when it comes to them; `use` is called first, each time. */
+export function* listServices(
+  entries: Iterable<ServiceEntry>,
+  use: () => void,
+): Generator<ServiceListing> {
+  for (const entry of entries) {
+    use()
+    yield listService(entry)
+  }
+}
+
 export function listService(entry: ServiceEntry): ServiceListing {
   return {
     key: entry.key,
@@ -23,17 +34,22 @@ export function listService(entry: ServiceEntry): ServiceListing {
   }
 }
 
-function listServer(entry: ServerEntry): ServerListing {
-  const row = tables.servers.row(entry.row)
+function listServer({ row: index, key, settings, estimator }: ServerEntry): ServerListing {
+  const row = tables.servers.row(index)
   return {
-    ...entry.key,
-    ...entry.settings,
+    address: key.address,
+    port: key.port,
+    forwarding: settings.forwarding,
+    weight: settings.weight,
+    upperThreshold: settings.upperThreshold,
+    lowerThreshold: settings.lowerThreshold,
+    tunnel: settings.tunnel,
     family: row.family === 6 ? 6 : 4,
     activeConnections: row.active,
     inactiveConnections: row.inactive,
     persistentConnections: row.persistent,
     counters: readCounters(row),
-    rates: entry.estimator.rates(),
+    rates: estimator.rates(),
   }
 }
 

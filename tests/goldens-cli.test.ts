@@ -11,22 +11,6 @@ import { Laboratory } from './goldens/laboratory.ts'
 import { readRecording, type CommandEvent, type GoldenEvent } from './goldens/recordings.ts'
 import type { Result } from './goldens/tiny-shell.ts'
 
-/** The numbers from `first` to `last`. */
-function span(first: number, last: number): number[] {
-  return Array.from({ length: last - first + 1 }, (_, i) => first + i)
-}
-
-/** What does not match yet, and why: by file, by case, the numbers of the events. */
-const NOT_YET: Readonly<Record<string, Readonly<Record<string, { why: string; n: number[] }>>>> = {
-  'cli-basic': {
-    persistent: { why: 'no persistence engine sip', n: [14, 15, 17, ...span(27, 30)] },
-    tunnel: { why: 'no GUE and GRE tunnels', n: [...span(4, 9), ...span(23, 32)] },
-  },
-  'cli-extra': {
-    'long-names': { why: 'no scheduler lblcr', n: [1, ...span(5, 12)] },
-  },
-}
-
 /** Commands that are not ours to answer. */
 const NOT_OURS: readonly (readonly [RegExp, string])[] = [
   [/^cat \/proc\/net\//, 'the kernel shows its own tables there'],
@@ -62,17 +46,9 @@ async function replay(events: readonly GoldenEvent[]) {
 for (const file of ['cli-basic', 'cli-errors', 'cli-extra']) {
   for (const [name, events] of readRecording(`${file}.jsonl`)) {
     test(`${file}: ${name}`, async () => {
-      const notYet = NOT_YET[file]?.[name]?.n ?? []
-      const different = await replay(events)
-      for (const { n, cmd, got, wanted } of different) {
-        if (!notYet.includes(n)) assert.deepEqual(got, wanted, `${n} ${cmd}`)
+      for (const { n, cmd, got, wanted } of await replay(events)) {
+        assert.deepEqual(got, wanted, `${n} ${cmd}`)
       }
-      const isLeft = (n: number) => different.some((each) => each.n === n)
-      assert.deepEqual(
-        notYet.filter((n) => !isLeft(n)),
-        [],
-        'these are right now: take them off NOT_YET',
-      )
     })
   }
 }

@@ -62,7 +62,7 @@ export function checkServiceSettings(
       `no scheduler is called "${settings.scheduler}"; there are ${SCHEDULER_NAMES.join(', ')}`,
     )
   }
-  if (settings.persistenceEngine !== null) {
+  if (settings.persistenceEngine !== null && settings.persistenceEngine !== 'sip') {
     return refuse('ENOENT', `no persistence engine is called "${settings.persistenceEngine}"`)
   }
   if (serviceFamily(key) === 6 && (settings.netmask < 1 || settings.netmask > 128)) {

@@ -4,6 +4,8 @@ import { notRoot } from '../../tests/kernel/own-network.ts'
 import { encode } from '../bpf/encode.ts'
 import * as i from '../bpf/instruction.ts'
 import { describeProgram } from '../bpf/debug-lines.ts'
+import { formatProgram } from '../bpf/print.ts'
+import { EVERY_INSTRUCTION } from '../../tests/verifier/every-instruction.ts'
 import { readRefusal } from '../bpf/verifier-log.ts'
 import { REFUSED_PROGRAMS, TOO_COMPLEX } from '../../tests/verifier/refused-programs.ts'
 import { loadBtf, loadProgram, ProgramRefusal, type ProgramImage } from './bpf-program.ts'
@@ -67,6 +69,21 @@ describe('BPF programs', { skip: notRoot }, () => {
       }
     })
   }
+
+  it('are printed by the kernel in the words of print.ts', () => {
+    const { fd, log } = loadProgram(
+      { ...image(...EVERY_INSTRUCTION), type: 'xdp' },
+      { logLevel: 2 },
+    )
+    close(fd)
+    const printed = new Map<string, string>()
+    const instruction = /(?:^|\s)(\d+: \([0-9a-f]{2}\)) ([^;\n]*?)\s*(?:;.*)?$/gm
+    for (const [, head, text] of log.matchAll(instruction)) printed.set(head!, text!)
+    for (const line of formatProgram(EVERY_INSTRUCTION).trim().split('\n')) {
+      const [, head, text] = /^\s*(\d+: \(..\)) (.*)$/.exec(line)!
+      assert.equal(printed.get(head!), text)
+    }
+  })
 
   it('are refused where it is not about the program', () => {
     const missing = { ...image(i.mapPointer(r1, 'fd', 9999), i.move32(r0, 0), i.exit()) }

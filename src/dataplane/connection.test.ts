@@ -5,7 +5,7 @@ import { ipToWords } from '../base/ip.ts'
 import { Sweep } from '../director/sweep.ts'
 import { now, setNow, TICKS_PER_SECOND } from '../subset/clock.ts'
 import { Protocol } from '../wire/ip-protocol.ts'
-import { findReply, findRequest, insertConnection, releaseConnection } from './connection.ts'
+import { findReply, findRequest, freeLine, insertConnection, unbindLine } from './connection.ts'
 import { Flow } from './flow.ts'
 import { CONNECTION_LINES, PROBES_MAX } from './limits.ts'
 import { Connection, connections, NONE, servers, settings, type Server } from './tables.ts'
@@ -114,7 +114,12 @@ describe('the table', () => {
     const refused = lines.delete(NONE)
     assert.ok(refused && lines.size >= PROBES_MAX, `${lines.size} lines`)
     assert.equal(settings.row(0).connections, lines.size)
-    for (const line of lines) releaseConnection(connections.row(line), server)
+    for (const row of lines) {
+      const line = connections.row(row)
+      assert.ok(unbindLine(line, server))
+      assert.ok(!unbindLine(line, server), 'whoever comes second ends nothing')
+      freeLine(line, line.owner)
+    }
     assert.deepEqual([settings.row(0).connections, server.inactive], [0, 0])
     setClient(0)
     findRequest(flow)

@@ -14,27 +14,27 @@
  * which most strangers are told apart without comparing keys. Lines are claimed by compare-and-swap. Nothing
  * is ever evicted; a full neighbourhood or the cap refuses the new connection, counted.
  *
- * An expired line is invisible at once and taken out by the control plane's sweep.
+ * Several CPUs and the control plane work on the table at once. Protocol, state and flags are one word, `status`,
+ * changed by compare-and-swap (state.ts); whoever sets `ended` in it, and nobody else, takes the connection off its
+ * server's counts. An expired line is invisible at once; the control plane's sweep ends it, and frees it one pass
+ * later, when no packet that found it alive can still be on its way.
  */
-import { isAtOrAfter, u16, u32 } from '../subset/integers.ts'
+import { isAtOrAfter, u32 } from '../subset/integers.ts'
 import { now } from '../subset/clock.ts'
 import type { Flow } from './flow.ts'
 import { hashAddress } from './hash.ts'
-import { PROBES_MAX } from './limits.ts'
+import { PROBES_MAX, STATUS_TRIES_MAX } from './limits.ts'
 import type { Connection, Server } from './tables.ts'
-import {
-  ConnectionFlag,
-  connections,
-  Forwarding,
-  NONE,
-  ServerFlag,
-  servers,
-  settings,
-} from './tables.ts'
+import { connections, Forwarding, NONE, ServerFlag, servers, settings, Status } from './tables.ts'
 import { updateOverload } from './server.ts'
 
 /** `owner` of a line being written. */
 export const BUSY = 1
+
+/** What of `status` says whether a line can be a request's: protocol, and that it is a connection and alive. */
+const REQUEST_MASK = Status.protocolMask | Status.template | Status.ended
+/** The same for an answer's: NAT's alone come back under the client's address. */
+const REPLY_MASK = REQUEST_MASK | Status.forwardingMask
 
 const requestLineAt = connections.cursor()
 const replyLineAt = connections.cursor()
@@ -44,6 +44,9 @@ const replyServerAt = servers.cursor()
 const requestSettingsAt = settings.cursor()
 const replySettingsAt = settings.cursor()
 const insertSettingsAt = settings.cursor()
+const claimSettingsAt = settings.cursor()
+const insertedLineAt = connections.cursor()
+const borrowedLineAt = connections.cursor()
 const releaseSettingsAt = settings.cursor()
 
 /** What identifies a client: protocol, address, port. Never 0 or BUSY. */
@@ -99,14 +102,13 @@ function isRequestOf(line: Connection, flow: Flow): boolean {
     line.virtual3 === flow.destination3 &&
     line.clientPort === flow.sourcePort &&
     line.virtualPort === flow.destinationPort &&
-    line.protocol === flow.protocol &&
+    (line.status & REQUEST_MASK) === flow.protocol &&
     line.client2 === flow.source2 &&
     line.virtual2 === flow.destination2 &&
     line.client1 === flow.source1 &&
     line.virtual1 === flow.destination1 &&
     line.client0 === flow.source0 &&
     line.virtual0 === flow.destination0 &&
-    (line.flags & ConnectionFlag.template) === 0 &&
     !isAtOrAfter(now(), line.expires)
   )
 }
@@ -140,24 +142,27 @@ function isReplyOf(line: Connection, flow: Flow): boolean {
   if (
     line.client3 !== flow.destination3 ||
     line.clientPort !== flow.destinationPort ||
-    line.protocol !== flow.protocol ||
+    (line.status & REPLY_MASK) !== (Forwarding.masquerade | flow.protocol) ||
     line.client2 !== flow.destination2 ||
     line.client1 !== flow.destination1 ||
     line.client0 !== flow.destination0 ||
-    (line.flags & ConnectionFlag.template) !== 0 ||
     isAtOrAfter(now(), line.expires)
   ) {
     return false
   }
-  if (forwardingOf(line) !== Forwarding.masquerade) return false
   const server = replyServerAt.at(line.server)
   if (server === null) return false
   return isFromServer(server, line, flow)
 }
 
+/** The port that a connection's server is sent to. */
+export function serverPortOf(server: Server, line: Connection): u32 {
+  return (line.status & Status.keepsPort) !== 0 ? line.virtualPort : server.port
+}
+
 /** Does the flow come from this connection's server and port? */
 export function isFromServer(server: Server, line: Connection, flow: Flow): boolean {
-  const port: u32 = server.port === 0 ? line.virtualPort : server.port
+  const port: u32 = (line.status & Status.keepsPort) !== 0 ? line.virtualPort : server.port
   return (
     server.address3 === flow.source3 &&
     port === flow.sourcePort &&
@@ -168,44 +173,81 @@ export function isFromServer(server: Server, line: Connection, flow: Flow): bool
 }
 
 /**
- * A new line for the request in `flow` (its hash from `findRequest`), bound to row `serverIndex`; state 0,
- * expiring `ticks` from now. NONE when the neighbourhood or the table is full. The line's FULLNAT fields are 0.
+ * A new line for the request in `flow` (its hash from `findRequest`), bound to row `serverIndex` and to the template
+ * `flow.template`; state 0, expiring `ticks` from now. NONE when the neighbourhood or the table is full. A FULLNAT
+ * line's binding is 0: `bindLocalPort` writes it.
  */
 export function insertConnection(flow: Flow, serverIndex: u32, server: Server, ticks: u32): u32 {
   const common = insertSettingsAt.at(0)
   if (common === null) return NONE
   if (common.connections >= common.connectionsMax) return NONE
-  const home: u32 = u32(flow.hash & common.connectionMask)
+  const row: u32 = claimLine(flow.hash)
+  const line = insertedLineAt.at(row)
+  if (line === null) return NONE
+  writeLine(line, flow, serverIndex, server)
+  line.expires = u32(now() + ticks)
+  line.swapOwner(BUSY, flow.hash) // an atomic step: what stands above is seen before
+  common.addConnections(1)
+  server.addInactive(1)
+  updateOverload(server)
+  return row
+}
+
+/**
+ * A line for one packet (one-packet scheduling), which nobody else can find and nothing counts; `returnLine` when the
+ * packet is on its way. NONE when the neighbourhood is full.
+ */
+export function borrowLine(flow: Flow, serverIndex: u32, server: Server): u32 {
+  const row: u32 = claimLine(flow.hash)
+  const line = borrowedLineAt.at(row)
+  if (line === null) return NONE
+  writeLine(line, flow, serverIndex, server)
+  return row
+}
+
+export function returnLine(line: Connection): void {
+  line.owner = 0
+}
+
+/** Frees the line of a connection that has been ended; unless the sweep, which comes by at any time, already did. */
+export function freeLine(line: Connection, hash: u32): void {
+  line.swapOwner(hash, 0)
+}
+
+/** A free line near the home of `hash`, for the caller alone: its owner is BUSY. NONE: there is none. */
+export function claimLine(hash: u32): u32 {
+  const common = claimSettingsAt.at(0)
+  if (common === null) return NONE
+  const home: u32 = u32(hash & common.connectionMask)
   for (let i: u32 = 0; i < PROBES_MAX; i++) {
     const line = freeLineAt.at(home + i)
     if (line === null) return NONE
     if (line.owner !== 0) continue
     if (!line.swapOwner(0, BUSY)) continue
-    writeLine(line, flow, serverIndex, ticks)
-    line.flags = u16(firstFlags(server.forwarding))
     extendReach(home, i)
-    line.owner = flow.hash
-    common.addConnections(1)
-    server.addInactive(1)
-    updateOverload(server)
     return u32(home + i)
   }
   return NONE
 }
 
-function firstFlags(forwarding: u32): u32 {
+/** Protocol, state 0 and the flags of a connection that begins. */
+function firstStatus(flow: Flow, server: Server): u32 {
+  const forwarding: u32 = server.forwarding & 7
   const isTwoSided: boolean =
     forwarding === Forwarding.masquerade || forwarding === Forwarding.fullnat
-  const flags: u32 = ConnectionFlag.inactive | (isTwoSided ? 0 : ConnectionFlag.noOutput)
-  return u32(flags | forwarding)
+  const kind: u32 = (forwarding << Status.forwardingShift) | flow.protocol | Status.inactive
+  const side: u32 = isTwoSided ? 0 : Status.noOutput
+  const control: u32 = flow.template === NONE ? 0 : Status.controlled
+  const port: u32 = flow.keepsPort === 0 ? 0 : Status.keepsPort
+  return u32(u32(u32(kind | side) | control) | port)
 }
 
 /** How the connection's packets are forwarded: as its server said when it was opened. */
 export function forwardingOf(line: Connection): u32 {
-  return line.flags & ConnectionFlag.forwardingMask
+  return (line.status & Status.forwardingMask) >>> Status.forwardingShift
 }
 
-function writeLine(line: Connection, flow: Flow, serverIndex: u32, ticks: u32): void {
+function writeLine(line: Connection, flow: Flow, serverIndex: u32, server: Server): void {
   line.client0 = flow.source0
   line.client1 = flow.source1
   line.client2 = flow.source2
@@ -217,11 +259,8 @@ function writeLine(line: Connection, flow: Flow, serverIndex: u32, ticks: u32): 
   line.clientPort = flow.sourcePort
   line.virtualPort = flow.destinationPort
   line.server = serverIndex
-  line.protocol = flow.protocol
-  line.state = 0
-  line.expires = u32(now() + ticks)
-  line.local = 0
-  line.localPort = 0
+  line.status = firstStatus(flow, server)
+  line.binding = server.forwarding === Forwarding.fullnat ? 0 : u32(flow.template + 1)
   line.clientHop = 0
 }
 
@@ -238,32 +277,33 @@ function extendReach(home: u32, distance: u32): void {
   }
 }
 
-/** Frees a line and takes it off its server's counts. `server` is null when the row is gone (never, in order). */
-export function releaseConnection(line: Connection, server: Server | null): void {
+/**
+ * Ends a connection or template: from here on it is found by nobody and counted nowhere; its line is still taken, until
+ * `freeLine`. False: somebody else did it, or does it now.
+ */
+export function unbindLine(line: Connection, server: Server): boolean {
   const common = releaseSettingsAt.at(0)
-  if (common === null) return
-  if (server !== null && (line.flags & ConnectionFlag.template) === 0) {
-    if ((line.flags & ConnectionFlag.inactive) !== 0) server.addInactive(NONE)
-    else server.addActive(NONE)
-    updateOverload(server)
-  }
-  line.owner = 0
+  const status: u32 = sealStatus(line)
+  if (common === null || status === ENDED_BEFORE) return false
+  if ((status & Status.template) !== 0) server.addPersistent(NONE)
+  else if ((status & Status.inactive) !== 0) server.addInactive(NONE)
+  else server.addActive(NONE)
+  updateOverload(server)
   common.addConnections(NONE) // adds 2^32 - 1: takes one away
+  return true
 }
 
-/** Counts the connection as active or inactive, as its state asks, if it is counted as the other now. */
-export function countActivity(line: Connection, server: Server, isActive: boolean): void {
-  const isInactive: boolean = (line.flags & ConnectionFlag.inactive) !== 0
-  if (isActive === !isInactive) return
-  if (isActive) {
-    line.flags = line.flags & ~ConnectionFlag.inactive & 0xffff
-    server.addInactive(NONE)
-    server.addActive(1)
-  } else {
-    line.flags = line.flags | ConnectionFlag.inactive
-    server.addActive(NONE)
-    server.addInactive(1)
+/** No status: 1 is ICMP, which has no connections. */
+const ENDED_BEFORE = 1
+
+/** Sets `ended`; the status before, or ENDED_BEFORE if that was not for the caller to set. */
+function sealStatus(line: Connection): u32 {
+  for (let i: u32 = 0; i < STATUS_TRIES_MAX; i++) {
+    const was: u32 = line.status
+    if ((was & Status.ended) !== 0) return ENDED_BEFORE
+    if (line.swapStatus(was, u32(was | Status.ended))) return was
   }
+  return ENDED_BEFORE
 }
 
 /** Is the server still in its service? A connection may outlive that. */

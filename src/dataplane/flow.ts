@@ -22,6 +22,8 @@ export const Flow = row('flow', {
   connection: 'u32',
   /** hash of the client's side for a request, kept for insertion. */
   hash: 'u32',
+  /** Line of the template that a new connection is controlled by, or NONE. */
+  template: 'u32',
   /** Bytes of the whole IP packet, as its header says. */
   length: 'u32',
   identification: 'u32',
@@ -57,6 +59,8 @@ export const Flow = row('flow', {
   opened: 'u8',
   /** Bytes of outer IP header that were put in front; 0: none. */
   outerBytes: 'u8',
+  /** 1 if the server of a new connection gets the virtual port, whatever its own. */
+  keepsPort: 'u8',
 })
 export type Flow = ViewOf<typeof Flow>
 
@@ -68,6 +72,7 @@ export function clearFlow(flow: Flow): void {
   flow.service = NONE
   flow.server = NONE
   flow.connection = NONE
+  flow.template = NONE
   flow.hop = NONE
   flow.mtu = NONE
   flow.egress = 0
@@ -79,4 +84,5 @@ export function clearFlow(flow: Flow): void {
   flow.direction = Direction.none
   flow.opened = 0
   flow.outerBytes = 0
+  flow.keepsPort = 0
 }

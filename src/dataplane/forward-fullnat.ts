@@ -12,6 +12,7 @@ import type { Packet } from '../subset/packet.ts'
 import { Protocol } from '../wire/ip-protocol.ts'
 import { TcpFlag } from '../wire/tcp.ts'
 import type { Flow } from './flow.ts'
+import { localRowOf } from './local-port.ts'
 import { mtuOf, sendTo } from './next-hop.ts'
 import { checkPassage, checkReplyPassage, PASSES } from './passage.ts'
 import { hopToClient, hopToServer } from './route.ts'
@@ -33,8 +34,8 @@ const reply = Tuple.local()
 const localAt = locals.cursor()
 
 export function forwardFullnat(packet: Packet, flow: Flow, line: Connection, server: Server): u32 {
-  const local = localAt.at(line.local)
-  if (local === null) return Reason.noLocalAddress
+  const local = localAt.at(localRowOf(line))
+  if (local === null || line.binding === 0) return Reason.noLocalAddress // not bound yet
   const clientHop: u32 = isSyn(flow) ? hopToClient(flow, line) : NONE
   const hop: u32 = hopToServer(flow, server)
   const passage: u32 = checkPassage(packet, flow, mtuOf(hop))

@@ -11,6 +11,7 @@ import type { Flow } from './flow.ts'
 import { forwardDirect } from './forward-direct.ts'
 import { forwardTunnel } from './forward-tunnel.ts'
 import { keepOuterSource, outerTo, restoreOuter, translateIcmp } from './icmp.ts'
+import { localRowOf } from './local-port.ts'
 import { sendTo } from './next-hop.ts'
 import { hopToClient, hopToServer } from './route.ts'
 import { Forwarding, locals, type Connection, type Server } from './tables.ts'
@@ -44,7 +45,7 @@ export function forwardIcmp(packet: Packet, flow: Flow, line: Connection, server
   copyTuple(to, flow)
   setDestinationServer(to, server, line)
   if (method === Forwarding.fullnat) {
-    const local = localAt.at(line.local)
+    const local = localAt.at(localRowOf(line))
     if (local === null) return Reason.noLocalAddress
     setSourceLocal(to, local, line)
   }

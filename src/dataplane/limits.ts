@@ -7,6 +7,8 @@
 export const CONNECTION_LINES = 1 << 21
 /** Lines past a connection's home that are looked at: beyond, the table counts as full. */
 export const PROBES_MAX = 128
+/** Tries to change a connection's status before another CPU's change stands: each failure is somebody's success. */
+export const STATUS_TRIES_MAX = 4
 /** Connections that may exist at once, unless configured otherwise. */
 export const CONNECTIONS_MAX = 1 << 20
 

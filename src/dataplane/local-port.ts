@@ -9,20 +9,22 @@
  *
  * Probing, `owner` and `reach` are as in connection.ts.
  */
-import { div, isAtOrAfter, modulo, u16, u32 } from '../subset/integers.ts'
+import { div, isAtOrAfter, modulo, u32 } from '../subset/integers.ts'
 import { now } from '../subset/clock.ts'
-import { BUSY, isFromServer } from './connection.ts'
+import { BUSY, isFromServer, serverPortOf } from './connection.ts'
 import type { Flow } from './flow.ts'
 import { hashAddress, mix } from './hash.ts'
 import { LOCAL_PORT_FIRST, LOCAL_PORT_LAST, LOCAL_PORT_TRIES_MAX, PROBES_MAX } from './limits.ts'
 import { poolWord } from './pool.ts'
 import {
   connections,
+  Forwarding,
   localPorts,
   locals,
   NONE,
   servers,
   settings,
+  Status,
   type Connection,
   type Local,
   type Server,
@@ -46,7 +48,14 @@ const exhaustedLocalAt = locals.cursor()
 const freedLocalAt = locals.cursor()
 const settingsAt = settings.cursor()
 const bindSettingsAt = settings.cursor()
-const releaseSettingsAt = settings.cursor()
+const soughtAt = localPorts.cursor()
+const soughtLocalAt = locals.cursor()
+const soughtSettingsAt = settings.cursor()
+const assuredAt = localPorts.cursor()
+const assuredServerAt = servers.cursor()
+
+const FULLNAT = Forwarding.fullnat << Status.forwardingShift
+const REPLY_MASK = Status.protocolMask | Status.forwardingMask | Status.template | Status.ended
 
 function hashLocal(
   seed: u32,
@@ -115,9 +124,10 @@ export function findLocalReply(flow: Flow): u32 {
 function isReplyOf(connection: u32, flow: Flow): boolean {
   const line = lineAt.at(connection)
   if (line === null || line.owner < 2) return false
-  if (line.localPort !== flow.destinationPort || line.protocol !== flow.protocol) return false
+  if (line.binding >>> 16 !== flow.destinationPort) return false
+  if ((line.status & REPLY_MASK) !== (FULLNAT | flow.protocol)) return false
   if (isAtOrAfter(now(), line.expires)) return false
-  const local = localAt.at(line.local)
+  const local = localAt.at(localRowOf(line))
   const server = serverAt.at(line.server)
   if (local === null || server === null) return false
   return (
@@ -131,35 +141,36 @@ function isReplyOf(connection: u32, flow: Flow): boolean {
 
 /**
  * Gives a new connection a local address of `service` and a port that nothing else uses towards its server.
- * False: none of LOCAL_PORT_TRIES_MAX tries found one free.
+ * `template`: the line of what controls it, or NONE. False: none of LOCAL_PORT_TRIES_MAX tries found one free.
  */
 export function bindLocalPort(
   service: Service,
   server: Server,
   connection: u32,
   line: Connection,
+  template: u32,
 ): boolean {
   const common = bindSettingsAt.at(0)
   const count: u32 = service.locals === 0 ? 0 : poolWord(service.locals)
   if (common === null || count === 0) return false
-  const serverPort: u32 = server.port === 0 ? line.virtualPort : server.port
+  const serverPort: u32 = serverPortOf(server, line)
+  const protocol: u32 = line.status & Status.protocolMask
   for (let i: u32 = 0; i < LOCAL_PORT_TRIES_MAX; i++) {
     const turn: u32 = server.addNextLocal(1)
     const row: u32 = poolWord(u32(service.locals + 1 + modulo(turn, count)))
     const port: u32 = LOCAL_PORT_FIRST + (div(turn, count) % LOCAL_PORTS)
     const local = chosenLocalAt.at(row)
     if (local === null) return false
-    const hash: u32 = hashLocal(common.hashSeed, server, serverPort, local, port, line.protocol)
+    const hash: u32 = hashLocal(common.hashSeed, server, serverPort, local, port, protocol)
     const home: u32 = u32(hash & common.localPortMask)
     if (isTaken(home, hash, row, port, server, line)) continue
-    // The line's own fields first: whoever finds the entry checks them.
-    line.local = u16(row)
-    line.localPort = u16(port)
-    if (!insertEntry(home, hash, connection)) continue
+    // The line's own field first: whoever finds the entry checks it.
+    line.binding = u32((port << 16) | row)
+    if (!insertEntry(home, hash, connection, template)) continue
     local.addConnections(1)
     return true
   }
-  line.localPort = 0
+  line.binding = 0
   countExhausted(service)
   return false
 }
@@ -187,9 +198,8 @@ function isTaken(
     if (entry.owner !== hash) continue
     const other = takenLineAt.at(entry.connection)
     if (other === null || other.owner < 2) continue
-    const isElsewhere: boolean =
-      other.local !== row || other.localPort !== port || other.protocol !== line.protocol
-    if (isElsewhere) continue
+    if (other.binding !== u32((port << 16) | row)) continue
+    if ((other.status & Status.protocolMask) !== (line.status & Status.protocolMask)) continue
     const peer = takenServerAt.at(other.server)
     if (peer === null || isSameServer(peer, other, server, line)) return true
   }
@@ -198,10 +208,8 @@ function isTaken(
 
 /** Two rows, of two services perhaps, may stand for one address and port. */
 function isSameServer(a: Server, lineA: Connection, b: Server, lineB: Connection): boolean {
-  const portA: u32 = a.port === 0 ? lineA.virtualPort : a.port
-  const portB: u32 = b.port === 0 ? lineB.virtualPort : b.port
   return (
-    portA === portB &&
+    serverPortOf(a, lineA) === serverPortOf(b, lineB) &&
     a.address3 === b.address3 &&
     a.address2 === b.address2 &&
     a.address1 === b.address1 &&
@@ -209,14 +217,15 @@ function isSameServer(a: Server, lineA: Connection, b: Server, lineB: Connection
   )
 }
 
-function insertEntry(home: u32, hash: u32, connection: u32): boolean {
+function insertEntry(home: u32, hash: u32, connection: u32, template: u32): boolean {
   for (let i: u32 = 0; i < PROBES_MAX; i++) {
     const entry = freeAt.at(home + i)
     if (entry === null) return false
     if (entry.owner !== 0 || !entry.swapOwner(0, BUSY)) continue
     entry.connection = connection
+    entry.template = u32(template + 1)
     extendReach(home, i)
-    entry.owner = hash
+    entry.swapOwner(BUSY, hash) // an atomic step: what stands above is seen before
     return true
   }
   return false
@@ -233,27 +242,51 @@ function extendReach(home: u32, distance: u32): void {
   }
 }
 
-/** Gives a FULLNAT connection's local port back; before its line is freed. */
-export function releaseLocalPort(connection: u32, line: Connection, server: Server): void {
-  const common = releaseSettingsAt.at(0)
-  const local = freedLocalAt.at(line.local)
-  if (common === null || local === null || line.localPort === 0) return
-  const serverPort: u32 = server.port === 0 ? line.virtualPort : server.port
+/** Gives a FULLNAT connection's local port back; before its line is freed. The template that controls it, or NONE. */
+export function releaseLocalPort(connection: u32, line: Connection, server: Server): u32 {
+  const local = freedLocalAt.at(localRowOf(line))
+  const place: u32 = findEntry(connection, line, server)
+  const entry = releasedAt.at(place)
+  if (local === null || entry === null) return NONE
+  const template: u32 = u32(entry.template - 1)
+  entry.owner = 0
+  local.addConnections(NONE)
+  return template
+}
+
+/** The template that controls the FULLNAT connection on line `connection`, or NONE. */
+export function findLocalTemplate(connection: u32, line: Connection): u32 {
+  const server = assuredServerAt.at(line.server)
+  if (server === null) return NONE
+  const entry = assuredAt.at(findEntry(connection, line, server))
+  return entry === null ? NONE : u32(entry.template - 1)
+}
+
+/** Where the entry of the connection on line `connection` stands, or NONE. */
+function findEntry(connection: u32, line: Connection, server: Server): u32 {
+  const common = soughtSettingsAt.at(0)
+  const local = soughtLocalAt.at(localRowOf(line))
+  const port: u32 = line.binding >>> 16
+  if (common === null || local === null || port === 0) return NONE
+  const protocol: u32 = line.status & Status.protocolMask
   const hash: u32 = hashLocal(
     common.hashSeed,
     server,
-    serverPort,
+    serverPortOf(server, line),
     local,
-    line.localPort,
-    line.protocol,
+    port,
+    protocol,
   )
   const home: u32 = u32(hash & common.localPortMask)
   for (let i: u32 = 0; i < PROBES_MAX; i++) {
-    const entry = releasedAt.at(home + i)
-    if (entry === null) return
-    if (entry.owner !== hash || entry.connection !== connection) continue
-    entry.owner = 0
-    local.addConnections(NONE)
-    return
+    const entry = soughtAt.at(home + i)
+    if (entry === null) return NONE
+    if (entry.owner === hash && entry.connection === connection) return u32(home + i)
   }
+  return NONE
+}
+
+/** The row in `locals` of a FULLNAT connection's address. */
+export function localRowOf(line: Connection): u32 {
+  return line.binding & 0xffff
 }

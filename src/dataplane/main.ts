@@ -15,15 +15,16 @@ import { type u32 } from '../subset/integers.ts'
 import type { Packet } from '../subset/packet.ts'
 import { Protocol } from '../wire/ip-protocol.ts'
 import { TcpFlag } from '../wire/tcp.ts'
-import { answer, Answer } from './answer.ts'
 import {
+  BUSY,
   findReply,
   findRequest,
   forwardingOf,
-  insertConnection,
+  freeLine,
   isAvailable,
-  releaseConnection,
+  returnLine,
 } from './connection.ts'
+import { endConnection } from './end-connection.ts'
 import { clearFlow, Direction, Flow, FragmentKind } from './flow.ts'
 import { forwardDirect } from './forward-direct.ts'
 import { forwardFullnat, replyFullnat } from './forward-fullnat.ts'
@@ -32,11 +33,11 @@ import { forwardNat, replyNat } from './forward-nat.ts'
 import { forwardTunnel } from './forward-tunnel.ts'
 import { recallPorts, rememberPorts } from './fragment.ts'
 import { QUOTED, readIcmpError } from './icmp.ts'
-import { bindLocalPort, findLocalReply, releaseLocalPort } from './local-port.ts'
+import { findLocalReply } from './local-port.ts'
+import { OPENED, openConnection } from './open.ts'
 import { PARSED, parse } from './parse.ts'
-import { pickServer } from './schedule.ts'
-import { findService, rolesOf } from './service.ts'
-import { advanceReply, advanceRequest, countOpened, countReply, countRequest } from './state.ts'
+import { rolesOf } from './service.ts'
+import { advanceReply, advanceRequest, countReply, countRequest } from './state.ts'
 import {
   connections,
   Forwarding,
@@ -44,14 +45,14 @@ import {
   reasons,
   Role,
   servers,
-  services,
   settings,
+  Status,
   Switch,
   type Connection,
   type Server,
 } from './tables.ts'
 import { TcpState } from './tcp.ts'
-import { timeoutOf, timeoutRow } from './timeout.ts'
+import { releaseTemplate } from './template.ts'
 import { Reason, Verdict, verdictOf } from './verdict.ts'
 
 /** What was found out about the frame last forwarded. */
@@ -88,9 +89,14 @@ function decide(packet: Packet): u32 {
   if (flow.fragment === FragmentKind.later && !recallPorts(flow)) return Reason.fragmentUnknown
   if (flow.fragment === FragmentKind.first) rememberPorts(flow)
   findConnection(toRoles, fromRoles)
-  if (flow.direction === Direction.request) return continueRequest(packet)
   if (flow.direction === Direction.reply) return continueReply(packet)
-  return (toRoles & Role.virtual) === 0 ? Reason.notOurs : openConnection(packet)
+  if (flow.direction === Direction.request) {
+    const continued: u32 = continueRequest(packet)
+    if (continued !== OPENS) return continued
+  }
+  if ((toRoles & Role.virtual) === 0) return Reason.notOurs
+  const opened: u32 = openConnection(packet, flow)
+  return opened === OPENED ? forwardOpened(packet) : opened
 }
 
 /** The connection that `flow` belongs to, and which way it goes, into `flow`. */
@@ -108,6 +114,9 @@ function findConnection(toRoles: u32, fromRoles: u32): void {
   if (flow.connection !== NONE) flow.direction = Direction.reply
 }
 
+/** No reason: the connection it belonged to is over, and the packet may open another. */
+const OPENS = 0xff
+
 const requestLineAt = connections.cursor()
 const requestServerAt = servers.cursor()
 const requestSettingsAt = settings.cursor()
@@ -118,14 +127,14 @@ function continueRequest(packet: Packet): u32 {
   if (line === null || common === null) return Reason.noService
   const server = requestServerAt.at(line.server)
   if (server === null || server.service === NONE) return Reason.noService
-  if (isReopening(line, common.switches)) {
-    endConnection(flow.connection, line, server)
-    return openConnection(packet)
+  if (isReopening(line, server, common.switches)) {
+    if (endConnection(flow.connection, line, server)) freeLine(line, flow.hash)
+    return OPENS
   }
   if (!isAvailable(server)) {
     if ((common.switches & Switch.expireNoDestination) === 0) return Reason.serverGone
-    endConnection(flow.connection, line, server)
-    return openConnection(packet)
+    if (endConnection(flow.connection, line, server)) freeLine(line, flow.hash)
+    return OPENS
   }
   flow.server = line.server
   flow.service = server.service
@@ -133,17 +142,21 @@ function continueRequest(packet: Packet): u32 {
   return forwardRequest(packet, line, server)
 }
 
-/** A SYN on a connection that has ended: conn_reuse_mode 1. */
-function isReopening(line: Connection, switches: u32): boolean {
-  if ((switches & Switch.reuse) === 0 || flow.protocol !== Protocol.tcp) return false
-  if (flow.fragment === FragmentKind.later || (flow.tcpFlags & TcpFlag.syn) === 0) return false
-  return line.state === TcpState.timeWait || line.state === TcpState.close
-}
-
-/** Takes row `connection` out, with its local port. The control plane's sweep does, too. */
-export function endConnection(connection: u32, line: Connection, server: Server): void {
-  if (forwardingOf(line) === Forwarding.fullnat) releaseLocalPort(connection, line, server)
-  releaseConnection(line, server)
+/**
+ * Does the packet open a new connection in the place of this one? A SYN does on one that has ended, unless a template
+ * controls it; and with expire_nodest_conn on any whose server has weight 0 (is_new_conn_expected, ip_vs_in).
+ */
+function isReopening(line: Connection, server: Server, switches: u32): boolean {
+  if (flow.protocol !== Protocol.tcp || (flow.tcpFlags & TcpFlag.syn) === 0) return false
+  if ((switches & Switch.reuse) === 0 || flow.fragment !== FragmentKind.none) return false
+  if (server.weight === 0 && (switches & Switch.expireNoDestination) !== 0) return true
+  const status: u32 = line.status
+  if ((status & Status.controlled) !== 0) return false
+  const state: u32 = (status & Status.stateMask) >>> Status.stateShift
+  if (state === TcpState.finWait) {
+    return (switches & Switch.reuseFinWait) !== 0 && (status & Status.noOutput) !== 0
+  }
+  return state === TcpState.timeWait || state === TcpState.close
 }
 
 function forwardRequest(packet: Packet, line: Connection, server: Server): u32 {
@@ -170,50 +183,24 @@ function continueReply(packet: Packet): u32 {
   return replyNat(packet, flow, line)
 }
 
-const serviceAt = services.cursor()
-const chosenServerAt = servers.cursor()
-const newLineAt = connections.cursor()
-const openingSettingsAt = settings.cursor()
+const openedLineAt = connections.cursor()
+const openedServerAt = servers.cursor()
 
-/** Schedules a packet that belongs to no connection. */
-function openConnection(packet: Packet): u32 {
-  flow.connection = NONE
-  flow.direction = Direction.none
-  flow.service = findService(flow)
-  const service = serviceAt.at(flow.service)
-  if (service === null) return Reason.noService
-  if (!mayOpen()) return Reason.notOpening
-  flow.server = pickServer(service, flow)
-  const server = chosenServerAt.at(flow.server)
-  if (server === null) {
-    service.addRefused(1)
-    return answer(packet, flow, Answer.unreachable, 0, Reason.noServer)
+/** The packet that opened its connection goes on. */
+function forwardOpened(packet: Packet): u32 {
+  const line = openedLineAt.at(flow.connection)
+  const server = openedServerAt.at(flow.server)
+  if (line === null || server === null) return Reason.connectionTableFull
+  if (line.owner === BUSY) {
+    // One-packet scheduling: the line is borrowed for this packet, and nobody can find it.
+    countRequest(flow, server)
+    const reason: u32 = forwardRequest(packet, line, server)
+    returnLine(line)
+    if (flow.template !== NONE) releaseTemplate(flow.template)
+    return reason
   }
-  const isTcp: boolean = flow.protocol === Protocol.tcp
-  flow.connection = insertConnection(flow, flow.server, server, timeoutOf(timeoutRow(isTcp, 0)))
-  const line = newLineAt.at(flow.connection)
-  if (line === null) return Reason.connectionTableFull
-  if (server.forwarding === Forwarding.fullnat) {
-    if (!bindLocalPort(service, server, flow.connection, line)) {
-      releaseConnection(line, server)
-      return service.locals === 0 ? Reason.noLocalAddress : Reason.localPortsExhausted
-    }
-  }
-  flow.direction = Direction.request
-  flow.opened = 1
-  countOpened(server)
   advanceRequest(flow, line, server)
   return forwardRequest(packet, line, server)
-}
-
-/** May this packet open a connection? TCP: only with SYN, unless sloppy_tcp admits all but RST. */
-function mayOpen(): boolean {
-  if (flow.fragment === FragmentKind.later) return false
-  if (flow.protocol !== Protocol.tcp) return true
-  if ((flow.tcpFlags & TcpFlag.rst) !== 0) return false
-  if ((flow.tcpFlags & TcpFlag.syn) !== 0) return true
-  const common = openingSettingsAt.at(0)
-  return common !== null && (common.switches & Switch.sloppyTcp) !== 0
 }
 
 const icmpLineAt = connections.cursor()

@@ -5,11 +5,11 @@
  * (net/netfilter/ipvs/ip_vs_conn.c, ip_vs_ctl.c): a new connection is inactive until its state says otherwise.
  */
 import { u32 } from '../subset/integers.ts'
-import { ServerFlag, type Server } from './tables.ts'
+import type { Server } from './tables.ts'
 
 /** May the scheduler give it a new connection? Weight 0 drains, overload pauses. */
 export function isUsable(server: Server): boolean {
-  return server.weight !== 0 && (server.flags & ServerFlag.overloaded) === 0
+  return server.weight !== 0 && server.overloaded === 0
 }
 
 /** Connections weighted by what they cost: 256 × active + inactive (ip_vs.h, ip_vs_dest_conn_overhead). */
@@ -23,11 +23,11 @@ export function updateOverload(server: Server): void {
   const upper: u32 = server.upperThreshold
   const lower: u32 = server.lowerThreshold
   if (upper !== 0 && total >= upper) {
-    server.flags = u32(server.flags | ServerFlag.overloaded)
+    server.overloaded = 1
     return
   }
   let hasRoom: boolean = true
   if (lower !== 0) hasRoom = total < lower
   else if (upper !== 0) hasRoom = total * 4 < upper * 3
-  if (hasRoom) server.flags = u32(server.flags & ~ServerFlag.overloaded)
+  if (hasRoom) server.overloaded = 0
 }

@@ -1,12 +1,17 @@
 /**
- * From destination to virtual service: exact address, protocol and port first, then port 0 of that address
- * (ip_vs_service_find, net/netfilter/ipvs/ip_vs_ctl.c).
+ * From destination to virtual service: exact address, protocol and port first, then FTP's service for what may be its
+ * data, then port 0 of that address (ip_vs_service_find, net/netfilter/ipvs/ip_vs_ctl.c).
  */
 import { u32 } from '../subset/integers.ts'
+import { Protocol } from '../wire/ip-protocol.ts'
 import type { Flow } from './flow.ts'
 import { foldAddress, hashAddress } from './hash.ts'
 import { SERVICE_PROBES_MAX } from './limits.ts'
 import { addressRoles, NONE, serviceIndex, services, settings, type Service } from './tables.ts'
+
+export const FTP_PORT = 21
+export const FTP_DATA_PORT = 20
+const FIRST_UNPRIVILEGED_PORT = 1024
 
 const slotAt = serviceIndex.cursor()
 const candidateAt = services.cursor()
@@ -29,8 +34,19 @@ export function findService(flow: Flow): u32 {
     common.hashSeed,
     common.serviceMask,
   )
-  if (exact !== NONE || common.portZeroServices === 0) return exact
+  if (exact !== NONE) return exact
+  if (common.ftpServices !== 0 && isFtpData(flow)) {
+    const ftp: u32 = findServicePort(flow, FTP_PORT, common.hashSeed, common.serviceMask)
+    if (ftp !== NONE) return ftp
+  }
+  if (common.portZeroServices === 0) return NONE
   return findServicePort(flow, 0, common.hashSeed, common.serviceMask)
+}
+
+/** May this be one of FTP's data connections? Its control connection's service takes them. */
+function isFtpData(flow: Flow): boolean {
+  if (flow.protocol !== Protocol.tcp) return false
+  return flow.destinationPort === FTP_DATA_PORT || flow.destinationPort >= FIRST_UNPRIVILEGED_PORT
 }
 
 function findServicePort(flow: Flow, port: u32, seed: u32, mask: u32): u32 {

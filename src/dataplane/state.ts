@@ -1,17 +1,23 @@
 /**
  * What a packet does to its connection: state, activity, time left, counters.
  *
- * Follows set_tcp_state and ip_vs_in_stats, ip_vs_out_stats, ip_vs_conn_stats (net/netfilter/ipvs). Bytes are those
- * of the IP packet.
+ * Follows set_tcp_state, set_sctp_state, udp_state_transition, ip_vs_in_stats, ip_vs_out_stats and ip_vs_conn_stats
+ * (net/netfilter/ipvs). Bytes are those of the IP packet.
+ *
+ * State and activity change in one step of compare-and-swap, and only who made it counts it at the server: two CPUs
+ * that see both sides of a connection at once never count it twice. A packet that changes nothing writes `expires`
+ * alone.
  */
-import { u32, type u8 } from '../subset/integers.ts'
+import { u32 } from '../subset/integers.ts'
 import { now } from '../subset/clock.ts'
 import { Protocol } from '../wire/ip-protocol.ts'
-import { countActivity, isAvailable } from './connection.ts'
+import { isAvailable } from './connection.ts'
 import { FragmentKind, type Flow } from './flow.ts'
-import { ConnectionFlag, services, type Connection, type Server } from './tables.ts'
-import { isActiveTcpState, nextTcpState, TcpSide } from './tcp.ts'
-import { timeoutOf, timeoutRow } from './timeout.ts'
+import { STATUS_TRIES_MAX } from './limits.ts'
+import { NONE, services, Status, type Connection, type Server } from './tables.ts'
+import { isActiveTcpState, nextTcpState, TcpSide, TcpState } from './tcp.ts'
+import { assureTemplate } from './template.ts'
+import { timeoutOf, TimeoutRow } from './timeout.ts'
 
 const requestServiceAt = services.cursor()
 const replyServiceAt = services.cursor()
@@ -19,7 +25,7 @@ const openedServiceAt = services.cursor()
 
 /** A packet from the client. */
 export function advanceRequest(flow: Flow, line: Connection, server: Server): void {
-  const isOneSided: boolean = (line.flags & ConnectionFlag.noOutput) !== 0
+  const isOneSided: boolean = (line.status & Status.noOutput) !== 0
   advance(flow, line, server, isOneSided ? TcpSide.inputOnly : TcpSide.input)
   countRequest(flow, server)
 }
@@ -61,15 +67,45 @@ export function countOpened(server: Server): void {
 
 function advance(flow: Flow, line: Connection, server: Server, side: u32): void {
   if (flow.protocol !== Protocol.tcp) {
-    line.expires = u32(now() + timeoutOf(timeoutRow(false, 0)))
+    if (side === TcpSide.output) assureTemplate(flow.connection, line)
+    line.expires = u32(now() + timeoutOf(TimeoutRow.udp))
     return
   }
-  if (flow.fragment !== FragmentKind.later) {
-    const state: u8 = nextTcpState(side, flow.tcpFlags, line.state)
-    if (state !== line.state) {
-      line.state = state
-      countActivity(line, server, isActiveTcpState(state))
-    }
+  if (flow.fragment !== FragmentKind.later) advanceTcp(flow, line, server, side)
+  const state: u32 = (line.status & Status.stateMask) >>> Status.stateShift
+  line.expires = u32(now() + timeoutOf(TimeoutRow.tcp + state))
+}
+
+function advanceTcp(flow: Flow, line: Connection, server: Server, side: u32): void {
+  for (let i: u32 = 0; i < STATUS_TRIES_MAX; i++) {
+    const was: u32 = line.status
+    const state: u32 = (was & Status.stateMask) >>> Status.stateShift
+    const next: u32 = nextTcpState(side, flow.tcpFlags, state)
+    if (next === state || (was & Status.ended) !== 0) return
+    if (!changeState(line, server, was, next, isActiveTcpState(next))) continue
+    if (next === TcpState.established) assureTemplate(flow.connection, line)
+    return
   }
-  line.expires = u32(now() + timeoutOf(timeoutRow(true, line.state)))
+}
+
+/** Gives the connection state `next`, among the active or not. False, and nothing done: its status is `was` no more. */
+function changeState(
+  line: Connection,
+  server: Server,
+  was: u32,
+  next: u32,
+  isActive: boolean,
+): boolean {
+  const rest: u32 = u32(was & ~(Status.stateMask | Status.inactive))
+  const status: u32 = u32(rest | (next << Status.stateShift) | (isActive ? 0 : Status.inactive))
+  if (!line.swapStatus(was, status)) return false
+  const wasActive: boolean = (was & Status.inactive) === 0
+  if (isActive && !wasActive) {
+    server.addInactive(NONE)
+    server.addActive(1)
+  } else if (!isActive && wasActive) {
+    server.addActive(NONE)
+    server.addInactive(1)
+  }
+  return true
 }

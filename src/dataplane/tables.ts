@@ -23,7 +23,7 @@ import { tcpTransitions } from './tcp.ts'
 import { REASONS_MAX } from './verdict.ts'
 
 /** Bump on every change of a layout below: a new daemon refuses tables of another version. */
-export const SCHEMA_VERSION = 1
+export const SCHEMA_VERSION = 2
 
 export const NONE = 0xffffffff
 
@@ -59,18 +59,23 @@ export const Settings = row('settings', {
   memberMask: 'u32',
   /** Lines of `localities` in use. */
   localities: 'atomic',
-  spare: 'u32',
+  /** Services on TCP port 21 exist: they take FTP's data connections, too. */
+  ftpServices: 'u32',
 })
 
 export const Switch = {
   /** expire_nodest_conn: a connection whose server was removed ends with its next packet. */
   expireNoDestination: 1,
-  /** conn_reuse_mode 1: a SYN on a connection in TIME_WAIT or CLOSE opens a new one. */
+  /** conn_reuse_mode, not 0: a SYN on a connection in TIME_WAIT or CLOSE opens a new one. */
   reuse: 2,
   /** sloppy_tcp: any segment but RST may open a connection. */
   sloppyTcp: 4,
   /** pmtu_disc: tunnels copy DF. */
   pathMtuDiscovery: 8,
+  /** expire_quiescent_template: a server of weight 0 keeps no client. */
+  expireQuiescentTemplate: 16,
+  /** conn_reuse_mode & 2: also on one in FIN_WAIT of which we see one side alone. */
+  reuseFinWait: 32,
 } as const
 
 /** What an address is to us, by a 16-bit fold of it; a wrong "perhaps" costs one lookup. */
@@ -144,7 +149,8 @@ export const Server = row('server', {
   port: 'u16',
   forwarding: 'u8',
   family: 'u8',
-  flags: 'atomic',
+  /** ServerFlag. */
+  flags: 'u32',
   weight: 'u32',
   service: 'u32',
   upperThreshold: 'u32',
@@ -154,8 +160,8 @@ export const Server = row('server', {
   persistent: 'atomic',
   /** Cached next hop, plus one, and its generation, as in Connection. */
   hop: 'u32',
-  /** FULLNAT: counts through local addresses and ports. */
-  nextLocal: 'atomic',
+  /** 1: it has as many connections as it may. Written by the packet path; `flags` by the control plane alone. */
+  overloaded: 'u32',
   tunnelType: 'u8',
   tunnelFlags: 'u8',
   tunnelPort: 'u16',
@@ -167,13 +173,14 @@ export const Server = row('server', {
   /** TUN: bytes of IP packet that routers said the way takes, until that tick; 0: nothing said. */
   pathMtu: 'u32',
   pathMtuExpires: 'u32',
-  spare0: 'u64',
+  /** FULLNAT: counts through local addresses and ports. */
+  nextLocal: 'atomic',
+  spare0: 'u32',
   spare1: 'u64',
 })
 export const ServerFlag = {
   /** In its service's list; a removed server's row stays as long as connections name it. */
   available: 1,
-  overloaded: 2,
 } as const
 /** IP_VS_CONN_F_TUNNEL_TYPE_… and IP_VS_TUNNEL_ENCAP_FLAG_… (uapi/linux/ip_vs.h). */
 export const TunnelType = { ipip: 0, gue: 1, gre: 2 } as const
@@ -220,7 +227,11 @@ export const LocalityMember = row('localityMember', {
   spare: 'u32',
 })
 
-/** One 64-byte line, one cache line. */
+/**
+ * One 64-byte line, one cache line: a connection, or a template, which keeps a client with its server.
+ *
+ * Whatever two CPUs may change at once is one 32-bit word, changed by compare-and-swap.
+ */
 export const Connection = row('connection', {
   client0: 'u32',
   client1: 'u32',
@@ -233,29 +244,46 @@ export const Connection = row('connection', {
   clientPort: 'u16',
   virtualPort: 'u16',
   server: 'u32',
-  protocol: 'u8',
-  state: 'u8',
-  flags: 'u16',
+  /** Protocol, state and flags: see `Status`. */
+  status: 'atomic',
   /** Tick at which it ends. */
   expires: 'u32',
   /** 0 free, 1 being written, else the hash of the client's side: see connection.ts. */
   owner: 'atomic',
-  /** FULLNAT: row in `locals` and source port. */
-  local: 'u16',
-  localPort: 'u16',
-  /** Cached hop to the client: index plus one in the low 20 bits, generation above. */
+  /**
+   * FULLNAT: row in `locals` in the low half, source port above. Others: its template's line plus one, 0 for none. A
+   * template: how many connections it controls.
+   */
+  binding: 'atomic',
+  /**
+   * Cached hop to the client: index plus one in the low 20 bits, generation above. A template: its timeout, ticks.
+   */
   clientHop: 'u32',
   /** Not this connection's: how far lines that belong here were moved on. Low 8 bits; a count above. */
   reach: 'atomic',
 })
-export const ConnectionFlag = {
+/** Bits of `Connection.status`. The flags are IPVS's (IP_VS_CONN_F_…), 16 bits up; some are ours. */
+export const Status = {
+  /** IP protocol; 0 for the templates of firewall marks. */
+  protocolMask: 0xff,
+  /** TcpState, SctpState; of a template: TEMPLATE_ASSURED or 0. */
+  stateMask: 0xff00,
+  stateShift: 8,
   /** Its forwarding method when it was opened; an edited server does not change it (IP_VS_CONN_F_FWD_MASK). */
-  forwardingMask: 7,
+  forwardingMask: 0x00070000,
+  forwardingShift: 16,
+  /** Ours: a template controls it. */
+  controlled: 0x00080000,
+  /** Ours: the server gets the virtual port, whatever port its row has. */
+  keepsPort: 0x00100000,
   /** IP_VS_CONN_F_NOOUTPUT: no packet from the server was seen, so its state is judged by one side. */
-  noOutput: 0x80,
+  noOutput: 0x00800000,
   /** IP_VS_CONN_F_INACTIVE: counted among the server's inactive connections. */
-  inactive: 0x100,
-  template: 0x1000,
+  inactive: 0x01000000,
+  /** IP_VS_CONN_F_TEMPLATE. */
+  template: 0x10000000,
+  /** Ours: it is over and counted nowhere any more; only its line is still to be freed. */
+  ended: 0x20000000,
 } as const
 
 /** From a FULLNAT reply's (protocol, RIP, RPORT, LIP, local port) to its connection. */
@@ -263,7 +291,8 @@ export const LocalPort = row('localPort', {
   owner: 'atomic',
   connection: 'u32',
   reach: 'atomic',
-  spare: 'u32',
+  /** Line of the template that controls the connection, plus one; 0: none. */
+  template: 'u32',
 })
 
 /** A FULLNAT local address. */

@@ -76,20 +76,20 @@ export const tcpTransitions = table(
 )
 const transitionAt = tcpTransitions.cursor()
 
-/** The state after a segment with these flags; a segment with none of the four changes nothing. */
-export function nextTcpState(side: u32, flags: u8, state: u8): u8 {
+/** The state after a segment with these flags; one with none of the four closes, as in IPVS. */
+export function nextTcpState(side: u32, flags: u8, state: u32): u32 {
   let event: u32 = EVENTS
   if ((flags & TcpFlag.rst) !== 0) event = 3
   else if ((flags & TcpFlag.syn) !== 0) event = 0
   else if ((flags & TcpFlag.fin) !== 0) event = 1
   else if ((flags & TcpFlag.ack) !== 0) event = 2
-  if (event === EVENTS) return state
+  if (event === EVENTS) return TcpState.close
   const transition = transitionAt.at((side * EVENTS + event) * STATES + state)
   return transition === null ? state : transition.next
 }
 
 /** Does a connection in this state count as active? SYN_RECV does since Linux 6.x. */
-export function isActiveTcpState(state: u8): boolean {
+export function isActiveTcpState(state: u32): boolean {
   return (
     state === TcpState.established ||
     state === TcpState.synSent ||

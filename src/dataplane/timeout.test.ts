@@ -4,15 +4,14 @@ import { Laboratory } from '../../tests/goldens/laboratory.ts'
 import { setTimeoutS, timeoutS } from '../director/init.ts'
 import { TICKS_PER_SECOND } from '../subset/clock.ts'
 import { TcpState } from './tcp.ts'
-import { timeoutOf, timeoutRow, TimeoutRow } from './timeout.ts'
+import { timeoutOf, TimeoutRow } from './timeout.ts'
 
 it('TCP has one for each state, UDP one for all', () => {
   new Laboratory()
-  const seconds = (isTcp: boolean, state: number) =>
-    timeoutOf(timeoutRow(isTcp, state)) / TICKS_PER_SECOND
+  const seconds = (row: number) => timeoutOf(row) / TICKS_PER_SECOND
   assert.deepEqual(
     Object.fromEntries(
-      Object.entries(TcpState).map(([name, state]) => [name, seconds(true, state)]),
+      Object.entries(TcpState).map(([name, state]) => [name, seconds(TimeoutRow.tcp + state)]),
     ),
     {
       none: 2,
@@ -28,14 +27,13 @@ it('TCP has one for each state, UDP one for all', () => {
       synAck: 120,
     },
   )
-  assert.equal(seconds(false, 0), 300)
-  assert.equal(seconds(false, 1), 300)
+  assert.equal(seconds(TimeoutRow.udp), 300)
 })
 
 it('what is set is what is read; rows that do not exist have none', () => {
   new Laboratory()
   setTimeoutS(TimeoutRow.udp, 2_678_400)
   assert.equal(timeoutS(TimeoutRow.udp), 2_678_400)
-  assert.equal(timeoutOf(timeoutRow(false, 0)), 2_678_400 * TICKS_PER_SECOND)
+  assert.equal(timeoutOf(TimeoutRow.udp), 2_678_400 * TICKS_PER_SECOND)
   assert.equal(timeoutOf(64), 0)
 })

@@ -21,7 +21,7 @@ import { Ipv6 } from '../wire/ipv6.ts'
 import { Tcp } from '../wire/tcp.ts'
 import { Udp } from '../wire/udp.ts'
 import { FragmentKind, type Flow } from './flow.ts'
-import type { Connection, Local, Server } from './tables.ts'
+import { Status, type Connection, type Local, type Server } from './tables.ts'
 
 /** The addresses and ports a packet shall have. */
 export const Tuple = row('tuple', {
@@ -62,7 +62,7 @@ export function setDestinationServer(tuple: Tuple, server: Server, line: Connect
   tuple.destination1 = server.address1
   tuple.destination2 = server.address2
   tuple.destination3 = server.address3
-  tuple.destinationPort = server.port === 0 ? line.virtualPort : server.port
+  tuple.destinationPort = (line.status & Status.keepsPort) !== 0 ? line.virtualPort : server.port
 }
 
 export function setSourceLocal(tuple: Tuple, local: Local, line: Connection): void {
@@ -70,7 +70,7 @@ export function setSourceLocal(tuple: Tuple, local: Local, line: Connection): vo
   tuple.source1 = local.address1
   tuple.source2 = local.address2
   tuple.source3 = local.address3
-  tuple.sourcePort = line.localPort
+  tuple.sourcePort = line.binding >>> 16
 }
 
 export function setSourceVirtual(tuple: Tuple, line: Connection): void {

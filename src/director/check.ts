@@ -113,6 +113,17 @@ export function checkServerAddress({ address }: ServerKey): Refusal | undefined 
   return undefined
 }
 
+/** One-packet scheduling keeps no connection, and without one FULLNAT's answers find nobody. */
+export function checkOnePacket(
+  service: Pick<ServiceSettings, 'onePacket'>,
+  servers: readonly Pick<ServerSettings, 'forwarding'>[],
+): Refusal | undefined {
+  if (!service.onePacket || servers.every(({ forwarding }) => forwarding !== 'fullnat')) {
+    return undefined
+  }
+  return refuse('EINVAL', 'one-packet scheduling and FULLNAT do not go together: answers get lost')
+}
+
 /** May one more server join the service? */
 export function checkServerCount(servers: number): Refusal | undefined {
   if (servers < SERVERS_PER_SERVICE_MAX) return undefined

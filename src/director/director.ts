@@ -4,8 +4,8 @@
  * Requests in, changed rows out; no clock, no socket. It works on the set of tables in use (`TableSet.use`). Every
  * request either does all it says or refuses and changes nothing.
  *
- * A removed server's row stays while connections name it ("trash", as in ip_vs_ctl.c): adding the server again takes
- * the same row up, and its connections live on.
+ * A removed server's row stays for a while (trash.ts): adding the server again takes the same row up, and its
+ * connections live on.
  */
 import { Role, ServerFlag, ServiceFlag } from '../dataplane/tables.ts'
 import * as tables from '../dataplane/tables.ts'
@@ -13,10 +13,12 @@ import { updateOverload } from '../dataplane/server.ts'
 import { SchedulerId } from '../dataplane/schedule.ts'
 import { adjustCurrentWeight } from '../dataplane/schedulers/wrr.ts'
 import { PoolOffset } from '../dataplane/pool.ts'
-import { TICKS_PER_SECOND } from '../subset/clock.ts'
+import { FTP_PORT } from '../dataplane/service.ts'
+import { now, TICKS_PER_SECOND } from '../subset/clock.ts'
 import { AddressRoles } from './address-roles.ts'
 import { ClaimLog, type Endpoint } from './claim-log.ts'
 import {
+  checkOnePacket,
   checkServer,
   checkServerAddress,
   checkServerCount,
@@ -54,7 +56,11 @@ import { PoolAllocator } from './pool-allocator.ts'
 import { RowAllocator } from './row-allocator.ts'
 import { retireServerList, writeServerList } from './server-list.ts'
 import { enterService, leaveService } from './service-index.ts'
+import { endAllOf } from './sweep.ts'
 import { SyncDaemons } from './sync-daemons.ts'
+import { Trash } from './trash.ts'
+
+type AddressedKey = Extract<ServiceKey, { readonly port: number }>
 
 /** A refusal, or null: done. */
 export type Outcome = Refusal | null
@@ -72,8 +78,7 @@ export class Director {
   readonly #serverRows = new RowAllocator(tables.servers.memory.capacity)
   readonly #pool = new PoolAllocator(tables.pool.memory.capacity)
   readonly #localities = new Localities()
-  /** Removed servers with connections, by service, by server. */
-  readonly #trash = new Map<string, Map<string, ServerEntry>>()
+  readonly #trash = new Trash()
 
   constructor() {
     this.locals = new LocalAddresses(this.#roles, this.#pool, this.claims)
@@ -131,9 +136,9 @@ export class Director {
   }
 
   /** From here on packets find the service. */
-  #announce(key: ServiceKey & { address: string; port: number }, row: number): boolean {
+  #announce(key: AddressedKey, row: number): boolean {
     if (!enterService(key.address, key.port, protocolOf(key), row)) return false
-    if (key.port === 0) tables.settings.row(0).portZeroServices += 1
+    countSpecial(key, 1)
     this.#roles.add(key.address, Role.virtual)
     this.claims.claim('destinations', endpointOf(key))
     return true
@@ -142,7 +147,12 @@ export class Director {
   editService(key: ServiceKey, settings: ServiceSettings): Outcome {
     const entry = this.find(key)
     if (entry === undefined) return noService(key)
-    const refusal = checkServiceSettings(key, settings)
+    const refusal =
+      checkServiceSettings(key, settings) ??
+      checkOnePacket(
+        settings,
+        entry.servers.map((each) => each.settings),
+      )
     if (refusal !== undefined) return refusal
     const service = tables.services.row(entry.row)
     const scheduler = service.scheduler
@@ -185,15 +195,15 @@ export class Director {
       leaveService(key.address, key.port, protocolOf(key), entry.row)
       this.#roles.remove(key.address, Role.virtual)
       this.claims.release('destinations', endpointOf(key))
-      if (key.port === 0) tables.settings.row(0).portZeroServices -= 1
+      countSpecial(key, -1)
     }
     const service = tables.services.row(entry.row)
     for (const server of entry.servers) {
       this.#discard(entry, server)
       tables.servers.row(server.row).service = tables.NONE
     }
-    for (const server of this.#trash.get(serviceId(key))?.values() ?? []) {
-      tables.servers.row(server.row).service = tables.NONE
+    for (const { row } of this.#trash.serversOf(serviceId(key))) {
+      tables.servers.row(row).service = tables.NONE
     }
     retireServerList(this.#pool, service.pool)
     this.locals.removeAll(entry)
@@ -226,16 +236,16 @@ export class Director {
   addServer(key: ServiceKey, server: ServerKey, settings: ServerSettings): Outcome {
     const entry = this.find(key)
     if (entry === undefined) return noService(key)
-    const refusal = this.#refuseServer(key, server, settings)
+    const refusal =
+      this.#refuseServer(key, server, settings) ?? checkOnePacket(entry.settings, [settings])
     if (refusal !== undefined) return refusal
     if (findServer(entry, server) !== undefined) {
       return refuse('EEXIST', `${serviceText(key)} has ${serverText(server)} already`)
     }
     const unfit = checkServerAddress(server) ?? checkServerCount(entry.servers.length)
     if (unfit !== undefined) return unfit
-    const trash = this.#trash.get(serviceId(key))
-    const revived = trash?.get(serverId(server))
-    const row = revived?.row ?? this.#serverRows.take()
+    const revived = this.#trash.find(serviceId(key), server)
+    const row = revived?.row ?? this.#takeServerRow()
     if (row === undefined) return refuse('ENOSPC', 'the table of real servers is full')
     const added: ServerEntry = {
       row,
@@ -247,6 +257,7 @@ export class Director {
       estimator: revived?.estimator ?? new Estimator(),
     }
     if (revived === undefined) clearRow(tables.servers, row)
+    else if (endsOrphans() && connectionsOf(tables.servers.row(row)) > 0) endAllOf(row)
     // The row first, then the list that names it.
     this.#writeServerRow(entry, added)
     if (!this.#writeList(entry, [added, ...entry.servers])) {
@@ -254,7 +265,7 @@ export class Director {
       else tables.servers.row(row).flags &= ~ServerFlag.available
       return refuse('ENOSPC', 'the pool of server lists is full')
     }
-    trash?.delete(serverId(server))
+    this.#trash.remove(serviceId(key), server)
     if (revived === undefined) this.#countAddress(server.address, 1)
     entry.servers = [added, ...entry.servers]
     this.#addRole(added)
@@ -265,7 +276,8 @@ export class Director {
   editServer(key: ServiceKey, server: ServerKey, settings: ServerSettings): Outcome {
     const entry = this.find(key)
     if (entry === undefined) return noService(key)
-    const refusal = this.#refuseServer(key, server, settings)
+    const refusal =
+      this.#refuseServer(key, server, settings) ?? checkOnePacket(entry.settings, [settings])
     if (refusal !== undefined) return refusal
     const edited = findServer(entry, server)
     if (edited === undefined) return noServer(key, server)
@@ -326,17 +338,10 @@ export class Director {
     return null
   }
 
-  /** Takes a server that is in no list any more out of use, now or when its last connection ends. */
+  /** Takes a server that is in no list any more out of use. */
   #discard(entry: ServiceEntry, server: ServerEntry): void {
-    const row = tables.servers.row(server.row)
-    row.flags &= ~ServerFlag.available
-    if (connectionsOf(row) === 0) {
-      this.#forget(server)
-      return
-    }
-    const id = serviceId(entry.key)
-    const trash = this.#trash.get(id) ?? new Map<string, ServerEntry>()
-    this.#trash.set(id, trash.set(serverId(server.key), server))
+    tables.servers.row(server.row).flags &= ~ServerFlag.available
+    this.#trash.put(serviceId(entry.key), server)
   }
 
   #countAddress(address: string, change: 1 | -1): void {
@@ -345,14 +350,16 @@ export class Director {
     else this.serverAddresses.delete(address)
   }
 
-  #forget(server: ServerEntry): void {
-    this.#countAddress(server.key.address, -1)
-    if (server.hasRole) {
-      this.#roles.remove(server.key.address, Role.real)
-      this.claims.release('sources', { ...server.key, protocol: server.protocol })
-    }
-    this.#localities.forget(new Set([server.row]))
-    this.#serverRows.free(server.row)
+  /** A row that no server has; if need be, one that is only remembered for a while. */
+  #takeServerRow(): number | undefined {
+    const fresh = this.#serverRows.take()
+    if (fresh !== undefined) return fresh
+    const idle = this.#trash.takeIdle()
+    if (idle === undefined) return undefined
+    this.#countAddress(idle.key.address, -1)
+    this.#removeRole(idle)
+    this.#localities.forget(new Set([idle.row]))
+    return idle.row
   }
 
   /** Frees what nothing refers to any more. Call it after each sweep, about once a second. */
@@ -360,14 +367,20 @@ export class Director {
     this.#pool.reclaim()
     this.locals.reclaim()
     this.#localities.run()
-    for (const [id, trash] of this.#trash) {
-      for (const [serverKey, server] of trash) {
-        if (connectionsOf(tables.servers.row(server.row)) > 0) continue
-        trash.delete(serverKey)
-        this.#forget(server)
-      }
-      if (trash.size === 0) this.#trash.delete(id)
+    const forgotten = this.#trash.reclaim(now(), (server) => this.#removeRole(server))
+    if (forgotten.length === 0) return
+    this.#localities.forget(new Set(forgotten.map(({ row }) => row)))
+    for (const { row, key } of forgotten) {
+      this.#countAddress(key.address, -1)
+      this.#serverRows.free(row)
     }
+  }
+
+  #removeRole(server: ServerEntry): void {
+    if (!server.hasRole) return
+    this.#roles.remove(server.key.address, Role.real)
+    this.claims.release('sources', { ...server.key, protocol: server.protocol })
+    server.hasRole = false
   }
 
   #writeList(entry: ServiceEntry, servers: readonly ServerEntry[]): boolean {
@@ -434,7 +447,19 @@ function returnsThroughUs(settings: ServerSettings): boolean {
   return settings.forwarding === 'masquerade' || settings.forwarding === 'fullnat'
 }
 
-function endpointOf(key: ServiceKey & { address: string; port: number }): Endpoint {
+/** Services that take more than their own port: the packet path looks for them only where there are some. */
+function countSpecial({ protocol, port }: AddressedKey, change: number): void {
+  const common = tables.settings.row(0)
+  if (port === 0) common.portZeroServices += change
+  if (port === FTP_PORT && protocol === 'tcp') common.ftpServices += change
+}
+
+/** expire_nodest_conn: the connections of a removed server are over, even if it comes back at once. */
+function endsOrphans(): boolean {
+  return (tables.settings.row(0).switches & tables.Switch.expireNoDestination) !== 0
+}
+
+function endpointOf(key: AddressedKey): Endpoint {
   return { address: key.address, protocol: protocolOf(key), port: key.port }
 }
 

@@ -5,12 +5,16 @@ import { wordsToIp } from '../base/ip.ts'
 import { isAtOrAfter } from '../subset/integers.ts'
 import { now, TICKS_PER_SECOND } from '../subset/clock.ts'
 import { Protocol } from '../wire/ip-protocol.ts'
-import { BUSY } from '../dataplane/connection.ts'
+import { BUSY, forwardingOf, serverPortOf } from '../dataplane/connection.ts'
+import { localRowOf } from '../dataplane/local-port.ts'
 import * as tables from '../dataplane/tables.ts'
 import { TcpState } from '../dataplane/tcp.ts'
+import { isTemplateAlive, NOWHERE } from '../dataplane/template.ts'
+import { TEMPLATE_REST_S } from '../dataplane/timeout.ts'
 import { serviceFamily } from './check.ts'
 import { readCounters, type ServerEntry, type ServiceEntry } from './entries.ts'
 import type { ConnectionListing, ServerKey, ServerListing, ServiceListing } from './model.ts'
+import { isDoomed } from './sweep.ts'
 
 /** A service after the other, as they are when it comes to them; `use` is called first, each time. */
 export function* listServices(
@@ -76,21 +80,28 @@ const PROTOCOL_TEXT: Readonly<Record<number, ConnectionListing['protocol']>> = {
   [Protocol.sctp]: 'sctp',
 }
 
-/** Every live connection, in the table's order. */
+/** Every live connection and template, in the table's order. */
 export function* listConnections(): Generator<ConnectionListing> {
   const { capacity, bytes, base } = tables.connections.memory
   const line = tables.Connection.view(bytes, base)
   for (let i = 0; i < capacity; i++) {
     ;(line as unknown as { base: number }).base = base + i * tables.Connection.size
-    if (line.owner > BUSY && !isAtOrAfter(now(), line.expires)) yield listConnection(line)
+    if (isListed(line)) yield listConnection(line)
   }
+}
+
+function isListed(line: tables.Connection): boolean {
+  if (line.owner <= BUSY || (line.status & tables.Status.ended) !== 0) return false
+  const isTemplate = (line.status & tables.Status.template) !== 0
+  const isAlive = isTemplate ? isTemplateAlive(line) : !isAtOrAfter(now(), line.expires)
+  return isAlive && !isDoomed(line)
 }
 
 /** What a line of the connection table in use says. */
 export function listConnection(line: tables.Connection): ConnectionListing {
-  const server = tables.servers.row(line.server)
+  const protocol = line.status & tables.Status.protocolMask
   return {
-    protocol: PROTOCOL_TEXT[line.protocol] ?? 'ip',
+    protocol: PROTOCOL_TEXT[protocol] ?? 'ip',
     client: {
       address: wordsToIp(line.client0, line.client1, line.client2, line.client3),
       port: line.clientPort,
@@ -99,18 +110,40 @@ export function listConnection(line: tables.Connection): ConnectionListing {
       address: wordsToIp(line.virtual0, line.virtual1, line.virtual2, line.virtual3),
       port: line.virtualPort,
     },
-    server: {
-      address: wordsToIp(server.address0, server.address1, server.address2, server.address3),
-      port: server.port === 0 ? line.virtualPort : server.port,
-    },
+    server: serverOf(line),
     local: localOf(line),
-    state: line.protocol === Protocol.tcp ? STATE_TEXT[line.state]! : 'UDP',
-    expiresS: ((line.expires - now()) >>> 0) / TICKS_PER_SECOND,
+    state: stateOf(line),
+    expiresS: expiresS(line),
   }
 }
 
+function serverOf(line: tables.Connection): ServerKey {
+  const server = tables.servers.row(line.server)
+  const { address0, address1, address2, address3 } = server
+  const address = wordsToIp(address0, address1, address2, address3)
+  if ((line.status & tables.Status.template) === 0) {
+    return { address, port: serverPortOf(server, line) }
+  }
+  const hasPort = line.virtualPort !== 0 && line.virtualPort !== NOWHERE
+  return { address, port: hasPort ? server.port : line.virtualPort }
+}
+
+function stateOf({ status }: tables.Connection): string {
+  const state = (status & tables.Status.stateMask) >>> tables.Status.stateShift
+  if ((status & tables.Status.template) !== 0) return state === 0 ? 'NONE' : 'ASSURED'
+  const protocol = status & tables.Status.protocolMask
+  return protocol === Protocol.tcp ? STATE_TEXT[state]! : 'UDP'
+}
+
+/** A template that is over, but controls somebody, goes on for a while, and again. */
+function expiresS(line: tables.Connection): number {
+  const left = (line.expires - now()) | 0
+  if (left >= 0) return left / TICKS_PER_SECOND
+  return TEMPLATE_REST_S - ((-left / TICKS_PER_SECOND) % TEMPLATE_REST_S)
+}
+
 function localOf(line: tables.Connection): ServerKey | null {
-  if (line.localPort === 0) return null
-  const { address0, address1, address2, address3 } = tables.locals.row(line.local)
-  return { address: wordsToIp(address0, address1, address2, address3), port: line.localPort }
+  if (forwardingOf(line) !== tables.Forwarding.fullnat || line.binding === 0) return null
+  const { address0, address1, address2, address3 } = tables.locals.row(localRowOf(line))
+  return { address: wordsToIp(address0, address1, address2, address3), port: line.binding >>> 16 }
 }

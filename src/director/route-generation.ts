@@ -6,7 +6,7 @@
  * Twelve bits come round again; what was remembered 4096 generations ago would then count as fresh. So at each turn
  * every cached hop is forgotten.
  */
-import { Connection, connections, Server, servers, settings } from '../dataplane/tables.ts'
+import { Connection, connections, Server, servers, settings, Status } from '../dataplane/tables.ts'
 import type { AnyTable } from '../subset/table.ts'
 
 export const GENERATIONS = 1 << 12
@@ -16,10 +16,20 @@ export function advanceRouteGeneration(): void {
   const common = settings.row(0)
   const next = (common.routeGeneration + 1) % GENERATIONS
   if (next === 0) {
-    clearField(connections, Connection.offsets.clientHop)
+    clearClientHops()
     clearField(servers, Server.offsets.hop)
   }
   common.routeGeneration = next
+}
+
+/** Of connections; a template has something else in that place. */
+function clearClientHops(): void {
+  const { bytes, base, capacity } = connections.memory
+  const line = Connection.view(bytes, base)
+  for (let row = 0; row < capacity; row++) {
+    ;(line as unknown as { base: number }).base = base + row * Connection.size
+    if ((line.status & Status.template) === 0) line.clientHop = 0
+  }
 }
 
 /** Sets one 32-bit field of every row to 0. */

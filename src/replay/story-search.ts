@@ -13,7 +13,6 @@ import {
   connections,
   NONE,
   Role,
-  ServerFlag,
   servers,
   ServiceFlag,
   services,
@@ -157,9 +156,9 @@ function tellCandidates({ pool }: Service, trial: Trial): ExplainedStep[] {
 }
 
 function describeServer(server: Server): string {
-  const { weight, active, inactive, flags, upperThreshold } = server
+  const { weight, active, inactive, overloaded, upperThreshold } = server
   const load = `weight ${weight}, ${active} active and ${inactive} inactive connections`
   if (weight === 0) return `${load}: gets no new ones, weight 0 drains`
-  if ((flags & ServerFlag.overloaded) === 0) return load
+  if (overloaded === 0) return load
   return `${load}: gets no new ones, overloaded since it had ${upperThreshold}`
 }

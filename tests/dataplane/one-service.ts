@@ -7,7 +7,7 @@ import { ipToWords } from '../../src/base/ip.ts'
 import { clearFlow, Flow } from '../../src/dataplane/flow.ts'
 import { flow } from '../../src/dataplane/main.ts'
 import { pickServer } from '../../src/dataplane/schedule.ts'
-import { NONE, ServerFlag, servers, services, type Server } from '../../src/dataplane/tables.ts'
+import { NONE, servers, services, type Server } from '../../src/dataplane/tables.ts'
 import type { Outcome } from '../../src/director/director.ts'
 import type { ServerKey, ServerSettings, ServiceKey } from '../../src/director/model.ts'
 import { tcpFrame } from '../../src/wire/flow.ts'
@@ -93,7 +93,7 @@ export class OneService {
   }
 
   isOverloaded(n: number): boolean {
-    return (this.serverRow(n).flags & ServerFlag.overloaded) !== 0
+    return this.serverRow(n).overloaded !== 0
   }
 
   /** The row of server n, to be written at will. */

@@ -39,7 +39,7 @@ export class ForgedFlows {
     const virtual = textOf(dst, dport)
     if (proto === 'udp') {
       return takenBy(
-        this.#lab.send('client', udpFrame(client, virtual, { over: overOf('client') })),
+        this.#lab.send('client', udpFrame(client, virtual, { data: QUESTION, over: overOf('client') })),
       )
     }
     const outcome = this.#segment('client', client, virtual, SYN)
@@ -88,6 +88,8 @@ export class ForgedFlows {
   }
 }
 
+/** What the recorded datagrams carried: four bytes. */
+const QUESTION = new Uint8Array(4)
 /** Bytes of an IPv4 header and a UDP header. */
 const IPV4_AND_UDP = 28
 

@@ -8,6 +8,7 @@ import { checkLocalities } from '../../../tests/dataplane/locality-check.ts'
 import { OneService } from '../../../tests/dataplane/one-service.ts'
 import { Random } from '../../base/random.ts'
 import { setTimeoutS } from '../../director/init.ts'
+import { TRASH_PERIOD_S } from '../../director/trash.ts'
 import { TimeoutRow } from '../timeout.ts'
 
 const SEED = Number(process.env.FUZZ_SEED ?? 20_250_106)
@@ -17,12 +18,14 @@ const SERVERS = 9
 const DESTINATIONS = Array.from({ length: 12 }, (_, i) => `10.50.${i % 3}.${i}`)
 const EXPIRATION_S = 50
 
-/** A real server as its service sees it; a removed one is known as long as connections name it. */
+/** A real server as its service sees it; a removed one is known as long as connections name it, and a while longer. */
 interface Real {
   readonly n: number
   weight: number
   active: number
   isAvailable: boolean
+  /** Of a removed one: when it was first seen without connections. */
+  idleSinceS?: number
 }
 
 /** a's load is below b's. */
@@ -147,6 +150,7 @@ class Story {
     this.#reals.set(n, real)
     real.weight = weight
     real.isAvailable = true
+    delete real.idleSinceS
     this.#model.list.unshift(real)
   }
 
@@ -157,9 +161,6 @@ class Story {
     this.#service.remove(real.n)
     this.#model.list.splice(this.#model.list.indexOf(real), 1)
     real.isAvailable = false
-    if (real.active > 0) return
-    this.#reals.delete(real.n)
-    this.#model.forget(real)
   }
 
   #edit(): void {
@@ -183,6 +184,13 @@ class Story {
     this.#note(`sleep ${seconds}`)
     this.#nowS += seconds
     this.#service.lab.sleep(seconds)
+    for (const real of this.#reals.values()) {
+      if (real.isAvailable || real.active > 0) continue
+      real.idleSinceS ??= this.#nowS
+      if (this.#nowS - real.idleSinceS < TRASH_PERIOD_S) continue
+      this.#reals.delete(real.n)
+      this.#model.forget(real)
+    }
   }
 
   #choose(): void {

@@ -11,18 +11,19 @@ import { Random } from '../../base/random.ts'
 import type { ForwardingMethod, ServiceKey } from '../../director/model.ts'
 import { tcpFrame, udpFrame } from '../../wire/flow.ts'
 import { TcpFlag } from '../../wire/tcp.ts'
-import { BUSY } from '../connection.ts'
+import { BUSY, forwardingOf } from '../connection.ts'
+import { localRowOf } from '../local-port.ts'
 import { PROBES_MAX } from '../limits.ts'
 import { flow } from '../main.ts'
 import { SchedulerId } from '../schedule.ts'
 import {
-  ConnectionFlag,
   connections,
+  Forwarding,
   locals,
   reasons,
-  ServerFlag,
   servers,
   settings,
+  Status,
   Switch,
 } from '../tables.ts'
 import { Reason } from '../verdict.ts'
@@ -177,8 +178,8 @@ class Story {
 
   #candidates(): Map<number, Candidate> {
     const listed = this.#entry.servers.map(({ row }) => {
-      const { weight, flags } = servers.row(row)
-      return [row, { weight, isOverloaded: (flags & ServerFlag.overloaded) !== 0 }] as const
+      const { weight, overloaded } = servers.row(row)
+      return [row, { weight, isOverloaded: overloaded !== 0 }] as const
     })
     return new Map(listed)
   }
@@ -189,9 +190,9 @@ class Story {
     if (rows.length === 0) return
     const line = connections.row(this.#random.pick(rows))
     const from = `192.168.10.${servers.row(line.server).address3 & 0xff}:80`
-    const isFullnat = line.localPort !== 0
+    const isFullnat = forwardingOf(line) === Forwarding.fullnat
     const to = isFullnat
-      ? `192.168.10.${locals.row(line.local).address3 & 0xff}:${line.localPort}`
+      ? `192.168.10.${locals.row(localRowOf(line)).address3 & 0xff}:${line.binding >>> 16}`
       : `172.16.0.${line.client3 & 0xff}:${line.clientPort}`
     const flags = this.#random.pick([
       TcpFlag.syn | TcpFlag.ack,
@@ -214,8 +215,8 @@ class Story {
     const inactive = new Map<number, number>()
     const lines = liveLines()
     for (const row of lines) {
-      const { server, flags } = connections.row(row)
-      const counted = (flags & ConnectionFlag.inactive) === 0 ? active : inactive
+      const { server, status } = connections.row(row)
+      const counted = (status & Status.inactive) === 0 ? active : inactive
       counted.set(server, (counted.get(server) ?? 0) + 1)
     }
     assert.equal(settings.row(0).connections, lines.length, this.#story())
@@ -228,9 +229,9 @@ class Story {
       )
     }
     for (const { row } of this.#entry.servers) {
-      const { active, inactive, upperThreshold, flags } = servers.row(row)
+      const { active, inactive, upperThreshold, overloaded } = servers.row(row)
       const isFull = upperThreshold !== 0 && active + inactive >= upperThreshold
-      if (isFull) assert.ok((flags & ServerFlag.overloaded) !== 0, this.#story())
+      if (isFull) assert.ok(overloaded !== 0, this.#story())
     }
   }
 
@@ -242,7 +243,8 @@ class Story {
 function liveLines(): number[] {
   const rows: number[] = []
   for (let row = 0; row < connections.memory.capacity; row++) {
-    if (connections.row(row).owner > BUSY) rows.push(row)
+    const { owner, status } = connections.row(row)
+    if (owner > BUSY && (status & Status.ended) === 0) rows.push(row)
   }
   return rows
 }

@@ -6,7 +6,6 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { OneService } from '../../../tests/dataplane/one-service.ts'
 import { Random } from '../../base/random.ts'
-import { ServerFlag } from '../tables.ts'
 
 const SEED = Number(process.env.FUZZ_SEED ?? 20_250_105)
 const ROUNDS = 3000
@@ -62,7 +61,7 @@ for (const [scheduler, choiceOf] of Object.entries(CHOICES)) {
         row.active = random.below(countsBelow)
         row.inactive = random.below(countsBelow)
         const isOverloaded = random.oneIn(4)
-        row.flags = ServerFlag.available | (isOverloaded ? ServerFlag.overloaded : 0)
+        row.overloaded = isOverloaded ? 1 : 0
         const { weight, active, inactive } = row
         if (weight === 0 || isOverloaded) continue
         usable.push({

@@ -1,0 +1,120 @@
+/**
+ * A packet that belongs to no connection: may it open one, whose service is it, which server gets it?
+ *
+ *   service ─► may it open? ─► template? ──────────────► new line, controlled by the template
+ *                                  └─ none ─► scheduler ─┘
+ *
+ * The order of questions is IPVS's (tcp_conn_schedule, ip_vs_schedule, ip_vs_sched_persist, ip_vs_leave;
+ * net/netfilter/ipvs).
+ */
+import type { u32 } from '../subset/integers.ts'
+import { TICKS_PER_SECOND } from '../subset/clock.ts'
+import type { Packet } from '../subset/packet.ts'
+import { Protocol } from '../wire/ip-protocol.ts'
+import { TcpFlag } from '../wire/tcp.ts'
+import { answer, Answer } from './answer.ts'
+import { borrowLine, freeLine, insertConnection, unbindLine } from './connection.ts'
+import { Direction, FragmentKind, type Flow } from './flow.ts'
+import { bindLocalPort } from './local-port.ts'
+import { pickServer } from './schedule.ts'
+import { findService, FTP_DATA_PORT, FTP_PORT } from './service.ts'
+import { countOpened } from './state.ts'
+import {
+  connections,
+  Forwarding,
+  NONE,
+  servers,
+  ServiceFlag,
+  services,
+  settings,
+  Switch,
+  type Server,
+  type Service,
+} from './tables.ts'
+import { holdTemplate, recallServer, releaseTemplate, storeTemplate } from './template.ts'
+import { NEW_TIMEOUT_S } from './timeout.ts'
+import { Reason } from './verdict.ts'
+
+/** Not a reason: `flow` has a connection and its server now. */
+export const OPENED = 0xff
+
+const NEW_TICKS = NEW_TIMEOUT_S * TICKS_PER_SECOND
+
+const serviceAt = services.cursor()
+const chosenServerAt = servers.cursor()
+const settingsAt = settings.cursor()
+const unboundLineAt = connections.cursor()
+
+/** OPENED, or what becomes of the packet instead. */
+export function openConnection(packet: Packet, flow: Flow): u32 {
+  flow.connection = NONE
+  flow.direction = Direction.none
+  flow.service = findService(flow)
+  const service = serviceAt.at(flow.service)
+  if (service === null) return Reason.noService
+  if (!mayOpen(flow)) return Reason.notOpening
+  flow.server = chooseServer(service, flow)
+  const server = chosenServerAt.at(flow.server)
+  if (server !== null) return enterConnection(service, server, flow)
+  // What an FTP service does not take of its address may be for another service of the host.
+  if (service.port === FTP_PORT && flow.destinationPort !== FTP_PORT) return Reason.noService
+  service.addRefused(1)
+  return answer(packet, flow, Answer.unreachable, 0, Reason.noServer)
+}
+
+/** May this packet open a connection? TCP: only with SYN, unless sloppy_tcp admits all but RST. */
+function mayOpen(flow: Flow): boolean {
+  if (flow.fragment === FragmentKind.later) return false
+  // A server's own connection to an FTP client is never a client's.
+  if (flow.sourcePort === FTP_DATA_PORT) return false
+  if (flow.protocol !== Protocol.tcp) return true
+  if ((flow.tcpFlags & TcpFlag.rst) !== 0) return false
+  if ((flow.tcpFlags & TcpFlag.syn) !== 0) return true
+  const common = settingsAt.at(0)
+  return common !== null && (common.switches & Switch.sloppyTcp) !== 0
+}
+
+/** The server that the client's template names, else the scheduler's choice; NONE: nobody. */
+function chooseServer(service: Service, flow: Flow): u32 {
+  if ((service.flags & ServiceFlag.persistent) !== 0) {
+    const recalled: u32 = recallServer(service, flow)
+    if (recalled !== NONE) return recalled
+  } else if (service.firewallMark === 0 && flow.destinationPort !== service.port) return NONE
+  return pickServer(service, flow)
+}
+
+/** Template and line of the new connection. OPENED, or why there is none. */
+function enterConnection(service: Service, server: Server, flow: Flow): u32 {
+  const isPersistent: boolean = (service.flags & ServiceFlag.persistent) !== 0
+  const isKept: boolean = isPersistent && flow.destinationPort !== service.port
+  flow.keepsPort = isKept || server.port === 0 ? 1 : 0
+  if (isPersistent && flow.template === NONE) {
+    if (!storeTemplate(service, flow, flow.server, server)) return Reason.connectionTableFull
+  }
+  if (flow.template !== NONE && !holdTemplate(flow.template)) flow.template = NONE
+  const isBorrowed: boolean =
+    (service.flags & ServiceFlag.onePacket) !== 0 && flow.protocol === Protocol.udp
+  flow.connection = isBorrowed
+    ? borrowLine(flow, flow.server, server)
+    : insertConnection(flow, flow.server, server, NEW_TICKS)
+  const reason: u32 = bindConnection(service, server, flow)
+  if (reason !== OPENED) {
+    if (flow.template !== NONE) releaseTemplate(flow.template)
+    return reason
+  }
+  flow.direction = Direction.request
+  flow.opened = 1
+  countOpened(server)
+  return OPENED
+}
+
+/** Gives a FULLNAT connection its local port. OPENED, or why the connection cannot be; then its line is free again. */
+function bindConnection(service: Service, server: Server, flow: Flow): u32 {
+  const line = unboundLineAt.at(flow.connection)
+  if (line === null) return Reason.connectionTableFull
+  if (server.forwarding !== Forwarding.fullnat) return OPENED
+  if (bindLocalPort(service, server, flow.connection, line, flow.template)) return OPENED
+  unbindLine(line, server)
+  freeLine(line, flow.hash)
+  return service.locals === 0 ? Reason.noLocalAddress : Reason.localPortsExhausted
+}

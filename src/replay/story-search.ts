@@ -9,6 +9,7 @@ import type { ExplainedStep } from '../control/protocol.ts'
 import { findRequest } from '../dataplane/connection.ts'
 import { Flow } from '../dataplane/flow.ts'
 import { serverCount, serverRow } from '../dataplane/pool.ts'
+import { SchedulerId } from '../dataplane/schedule.ts'
 import {
   connections,
   NONE,
@@ -28,6 +29,7 @@ import { Protocol } from '../wire/ip-protocol.ts'
 import { addressOf, keyOf, nameServer, nameService } from './name.ts'
 import type { Trial } from './probe.ts'
 import { describeScheduler } from './scheduler-text.ts'
+import { tellLocality } from './story-locality.ts'
 
 /** Candidates told one by one; of more only their number. */
 const CANDIDATES_TOLD_MAX = 32
@@ -127,10 +129,11 @@ function tellChoice(trial: Trial): ExplainedStep[] {
   const service = services.row(row)
   const count = serverCount(service.pool)
   const named = `${nameService(row)}, with ${count} real server${count === 1 ? '' : 's'}`
-  const scheduler = describeScheduler(service.scheduler)
+  const scheduler = describeScheduler(service.scheduler, service.flags)
   return [
     { step: 'service', text: `${named}${traitsOf(service)}` },
     { step: 'scheduler', text: scheduler },
+    ...tellLocality(row, question.virtual.address, question.virtual.port),
     ...tellCandidates(service, trial),
   ]
 }
@@ -143,22 +146,27 @@ function traitsOf({ persistence, flags }: Service): string {
   )
 }
 
-function tellCandidates({ pool }: Service, trial: Trial): ExplainedStep[] {
+function tellCandidates({ pool, scheduler }: Service, trial: Trial): ExplainedStep[] {
   const rows = [...Array(serverCount(pool)).keys()].map((position) => serverRow(pool, position))
   const told = rows.filter((row, i) => i < CANDIDATES_TOLD_MAX || row === trial.server)
   const steps = told.map((row) => {
     const name = nameServer(row, trial.question.virtual.port)
-    const text = `${name}  ${describeServer(servers.row(row))}`
+    const text = `${name}  ${describeServer(servers.row(row), scheduler, row === trial.server)}`
     return { step: 'candidate', text: row === trial.server ? `${text}: chosen` : text }
   })
   if (told.length === rows.length) return steps
   return [...steps, { step: 'candidate', text: `and ${rows.length - told.length} more` }]
 }
 
-function describeServer(server: Server): string {
+function describeServer(server: Server, scheduler: number, isChosen: boolean): string {
   const { weight, active, inactive, overloaded, upperThreshold } = server
   const load = `weight ${weight}, ${active} active and ${inactive} inactive connections`
   if (weight === 0) return `${load}: gets no new ones, weight 0 drains`
+  if (scheduler === SchedulerId.ovf && active > weight) {
+    return `${load}: gets no new ones, it has more than weight`
+  }
   if (overloaded === 0) return load
+  // lblc's last server, which overload does not keep from it.
+  if (isChosen) return `${load}, overloaded since it had ${upperThreshold}`
   return `${load}: gets no new ones, overloaded since it had ${upperThreshold}`
 }

@@ -9,7 +9,9 @@
  *                       ether type 8021ad vlan id != 0 return        802.1ad
  *                       meta protocol ip  ip daddr @destination_addresses4 jump to4
  *                       meta protocol ip  ip saddr @source_addresses4  ip daddr != @own_addresses4 jump from4
- *                       … and for ip6
+ *                       ip frag-off & 0x3fff == 0 icmp type @icmp_errors ip daddr != @own_addresses4
+ *                         @th,192,32 @source_addresses4 counter drop          the destination that it quotes
+ *                       … and for ip6: exthdr frag missing, icmpv6 type < 128, @th,256,128
  *   chain to4           ip frag-off & 0x3fff != 0 counter drop       to6: exthdr frag exists
  *                       icmp type @icmp_errors counter drop          to6: icmpv6 type < 128
  *                       ip daddr . meta l4proto @destinations_any_port4 counter drop
@@ -25,6 +27,8 @@ import {
   FRAGMENT_MASK,
   ICMPV6_ERRORS_END,
   PACKET_OTHERHOST,
+  QUOTED_4,
+  QUOTED_6,
   VLAN_ID_MASK,
 } from './claim.ts'
 import {
@@ -116,7 +120,40 @@ export function addClaimRules(to: Transaction): void {
       isNotIn(SET_NAMES[family].own),
       jump(chainOf('sources', family)),
     ])
+    addQuotedRule(to, family)
   }
+}
+
+/** Errors about packets to a server, from whichever router. */
+function addQuotedRule(to: Transaction, family: Family): void {
+  to.newRule(CLAIM_CHAIN, [
+    ...isFamily(family),
+    ...isFragment(family, false),
+    ...isIcmpError(family),
+    loadAddress('destinations', family),
+    isNotIn(SET_NAMES[family].own),
+    loadBytes(Header.transport, family === 4 ? QUOTED_4 : QUOTED_6, ADDRESS[family].length),
+    isIn(SET_NAMES[family].sources.address),
+    count,
+    drop,
+  ])
+}
+
+function isFragment(family: Family, yes: boolean): Expression[] {
+  if (family === 6) {
+    return [loadHasExtension(Protocol.fragment), compare(Comparison.equal, [yes ? 1 : 0])]
+  }
+  return [
+    loadBytes(Header.network, 6, 2),
+    mask(u16(FRAGMENT_MASK)),
+    compare(yes ? Comparison.notEqual : Comparison.equal, u16(0)),
+  ]
+}
+
+function isIcmpError(family: Family): Expression[] {
+  const type = loadBytes(Header.transport, 0, 1)
+  if (family === 4) return [...isTransport(Protocol.icmp), type, isIn(ICMP_ERRORS)]
+  return [...isTransport(Protocol.icmpv6), type, compare(Comparison.less, [ICMPV6_ERRORS_END])]
 }
 
 function addSets(to: Transaction): void {
@@ -145,21 +182,8 @@ function addRoleRules(to: Transaction, role: Role, family: Family): void {
   const claim = (...expressions: Expression[]): void =>
     to.newRule(chain, [...isFamily(family), ...expressions, count, drop])
 
-  if (family === 4) {
-    claim(
-      loadBytes(Header.network, 6, 2),
-      mask(u16(FRAGMENT_MASK)),
-      compare(Comparison.notEqual, u16(0)),
-    )
-    claim(...isTransport(Protocol.icmp), loadBytes(Header.transport, 0, 1), isIn(ICMP_ERRORS))
-  } else {
-    claim(loadHasExtension(Protocol.fragment), compare(Comparison.equal, [1]))
-    claim(
-      ...isTransport(Protocol.icmpv6),
-      loadBytes(Header.transport, 0, 1),
-      compare(Comparison.less, [ICMPV6_ERRORS_END]),
-    )
-  }
+  claim(...isFragment(family, true))
+  claim(...isIcmpError(family))
   const loadEndpoint = [loadAddress(role, family), loadMeta(Meta.l4Protocol, protocolUnit)]
   claim(...loadEndpoint, isIn(SET_NAMES[family][role].anyPort))
   claim(

@@ -16,6 +16,8 @@
  *   from a source address, and not to an address of the host:
  *                               a fragment, an ICMP error,
  *                               from a source's port             yes
+ *   an ICMP error, whole, about a packet to a source address,
+ *   and not to an address of the host                            yes: a router on the way to a NAT server sent it
  *   else                                                         no: ARP, neighbour discovery, …
  *
  * Details that only have to be the same on both sides follow the kernel's: nf_tables_ipv4.h,
@@ -42,6 +44,10 @@ export const ICMPV6_ERRORS_END = 128
 export const VLAN_ID_MASK = 0x0fff
 /** Of `flagsAndOffset`: all but DF and the reserved bit. */
 export const FRAGMENT_MASK = 0x7fff & ~DONT_FRAGMENT
+
+/** Of an ICMP error: where the destination address of the packet it quotes is, behind 8 bytes of its own. */
+export const QUOTED_4 = 8 + 16
+export const QUOTED_6 = 8 + 24
 
 /** `sll_pkttype` of a frame to somebody else's MAC address, seen because the interface listens to all. */
 export const PACKET_OTHERHOST = 3
@@ -74,8 +80,9 @@ function isClaimed4(sets: FamilySets, bytes: DataView, at: number, length: numbe
   const to = sets.destinations.has(0, 0, V4_MAPPED, destination, 0)
   const from =
     sets.sources.has(0, 0, V4_MAPPED, source, 0) && !sets.own.has(0, 0, V4_MAPPED, destination, 0)
-  if (!to && !from) return false
-  if ((bytes.getUint16(at + 6) & FRAGMENT_MASK) !== 0) return true
+  const protocol = bytes.getUint8(at + 9)
+  if (!to && !from && protocol !== Protocol.icmp) return false
+  if ((bytes.getUint16(at + 6) & FRAGMENT_MASK) !== 0) return to || from
 
   // From here on the kernel wants a sound header: nf_tables_ipv4.h
   const versionAndLength = bytes.getUint8(at)
@@ -84,11 +91,14 @@ function isClaimed4(sets: FamilySets, bytes: DataView, at: number, length: numbe
   if (versionAndLength >>> 4 !== 4 || headerLength < 20) return false
   if (totalLength > length || totalLength < headerLength) return false
 
-  const protocol = bytes.getUint8(at + 9)
   const transport = at + headerLength
   const left = length - headerLength // what Ethernet's padding holds counts, as it does for the kernel
   if (protocol === Protocol.icmp && left >= 1) {
-    if (CLAIMED_ICMP_TYPES.includes(bytes.getUint8(transport))) return true
+    if (CLAIMED_ICMP_TYPES.includes(bytes.getUint8(transport))) {
+      if (to || from) return true
+      if (left < QUOTED_4 + 4 || sets.own.has(0, 0, V4_MAPPED, destination, 0)) return false
+      return sets.sources.has(0, 0, V4_MAPPED, bytes.getUint32(transport + QUOTED_4), 0)
+    }
   }
   return (
     (to &&
@@ -119,8 +129,8 @@ function isClaimed6(sets: FamilySets, bytes: DataView, at: number, length: numbe
   const d3 = bytes.getUint32(at + 36)
   const to = sets.destinations.has(d0, d1, d2, d3, 0)
   const from = sets.sources.has(s0, s1, s2, s3, 0) && !sets.own.has(d0, d1, d2, d3, 0)
-  if (!to && !from) return false
   const protocol = walk(bytes, at, length)
+  if (!to && !from && protocol !== Protocol.icmpv6) return false
   if (protocol === Protocol.fragment) return true
 
   // From here on the kernel wants a sound header: nf_tables_ipv6.h
@@ -129,12 +139,26 @@ function isClaimed6(sets: FamilySets, bytes: DataView, at: number, length: numbe
   const transport = at + walkedTo
   const left = length - walkedTo
   if (protocol === Protocol.icmpv6 && left >= 1) {
-    if (bytes.getUint8(transport) < ICMPV6_ERRORS_END) return true
+    if (bytes.getUint8(transport) < ICMPV6_ERRORS_END) {
+      if (to || from) return true
+      if (left < QUOTED_6 + 16 || sets.own.has(d0, d1, d2, d3, 0)) return false
+      return isSource6(sets.sources, bytes, transport + QUOTED_6)
+    }
   }
   return (
     (to &&
       isEndpoint(sets.destinations, d0, d1, d2, d3, protocol, bytes, transport + 2, left - 2)) ||
     (from && isEndpoint(sets.sources, s0, s1, s2, s3, protocol, bytes, transport, left))
+  )
+}
+
+function isSource6(sources: ClaimTable, bytes: DataView, at: number): boolean {
+  return sources.has(
+    bytes.getUint32(at),
+    bytes.getUint32(at + 4),
+    bytes.getUint32(at + 8),
+    bytes.getUint32(at + 12),
+    0,
   )
 }
 

@@ -108,6 +108,14 @@ function icmpMessage(type: number): Uint8Array {
   return Uint8Array.of(type, 0, 0, 0, 0, 0, 0, 0)
 }
 
+/** An error about a packet from that address to that one. */
+function errorAbout4(source: string, destination: string, type = 3): Uint8Array {
+  return join(icmpMessage(type), ipv4(source, destination, tcp, ports(40000, 8080).subarray(0, 8)))
+}
+function errorAbout6(source: string, destination: string, type = 1): Uint8Array {
+  return join(icmpMessage(type), ipv6(source, destination, tcp, ports(40000, 8080).subarray(0, 8)))
+}
+
 /** An extension header of `8 + 8 × more` bytes, before `payload`. */
 function extension(nextHeader: number, more: number, payload: Uint8Array): Uint8Array {
   return join(Uint8Array.of(nextHeader, more, 0, 0, 0, 0, 0, 0), new Uint8Array(8 * more), payload)
@@ -136,6 +144,13 @@ const to6 = (next: number, payload: Uint8Array, fields: Ipv6Fields = {}): Uint8A
 
 const web4 = ipv4(CLIENT4, '10.0.0.1', tcp, ports(40000, 80))
 const web6 = ipv6(CLIENT6, '2001:db8::1', tcp, ports(40000, 80))
+
+/** From a router between director and server. */
+const [ROUTER4, ROUTER6] = ['10.1.0.254', '2001:db8:1::fe']
+const ABOUT_SERVER4 = errorAbout4(CLIENT4, '10.1.0.1')
+const ABOUT_SERVER6 = errorAbout6(CLIENT6, '2001:db8:1::1')
+const OPTIONS: Ipv4Fields = { options: Buffer.alloc(8, 1) }
+const MORE: Ipv4Fields = { flagsAndOffset: 0x2000 }
 
 const yes = (name: string, frame: Uint8Array): ClaimCase => ({ name, frame, isClaimed: true })
 const no = (name: string, frame: Uint8Array): ClaimCase => ({ name, frame, isClaimed: false })
@@ -178,6 +193,20 @@ export const CLAIM_CASES: readonly ClaimCase[] = [
   no("from a server's other port", v4(ipv4('10.1.0.1', CLIENT4, tcp, ports(22, 40000)))),
   yes('from any port of a server', v4(ipv4('10.1.0.2', CLIENT4, udp, ports(22, 40000)))),
   yes('an ICMP error from a server', v4(ipv4('10.1.0.1', CLIENT4, icmp, icmpMessage(3)))),
+  yes('a router, about a packet to a server', v4(ipv4(ROUTER4, CLIENT4, icmp, ABOUT_SERVER4))),
+  no('the same to the host', v4(ipv4(ROUTER4, '10.0.0.9', icmp, ABOUT_SERVER4))),
+  yes('the same, behind options', v4(ipv4(ROUTER4, CLIENT4, icmp, ABOUT_SERVER4, OPTIONS))),
+  no('the same in a fragment', v4(ipv4(ROUTER4, CLIENT4, icmp, ABOUT_SERVER4, MORE))),
+  yes('no more than needed', v4(ipv4(ROUTER4, CLIENT4, icmp, ABOUT_SERVER4.subarray(0, 28)))),
+  no('one byte less', v4(ipv4(ROUTER4, CLIENT4, icmp, ABOUT_SERVER4.subarray(0, 27)))),
+  no(
+    'a router, about a packet from a server',
+    v4(ipv4(ROUTER4, CLIENT4, icmp, errorAbout4('10.1.0.1', CLIENT4))),
+  ),
+  no(
+    'no error, about a packet to a server',
+    v4(ipv4(ROUTER4, CLIENT4, icmp, errorAbout4(CLIENT4, '10.1.0.1', 8))),
+  ),
   yes(
     'a fragment from a server',
     v4(ipv4('10.1.0.1', CLIENT4, udp, ports(1, 2), { flagsAndOffset: 5 })),
@@ -208,6 +237,28 @@ export const CLAIM_CASES: readonly ClaimCase[] = [
     v6(ipv6('2001:db8:1::1', '2001:db8::9', tcp, ports(8080, 1))),
   ),
   yes('IPv6, an error', to6(icmpv6, icmpMessage(2))),
+  yes(
+    'IPv6, a router, about a packet to a server',
+    v6(ipv6(ROUTER6, CLIENT6, icmpv6, ABOUT_SERVER6)),
+  ),
+  yes(
+    'IPv6, the same, behind extension headers',
+    v6(ipv6(ROUTER6, CLIENT6, 0, extension(icmpv6, 1, ABOUT_SERVER6))),
+  ),
+  no('IPv6, the same to the host', v6(ipv6(ROUTER6, '2001:db8::9', icmpv6, ABOUT_SERVER6))),
+  no(
+    'IPv6, the same in a fragment',
+    v6(ipv6(ROUTER6, CLIENT6, 44, fragment6(icmpv6, 1, ABOUT_SERVER6))),
+  ),
+  yes(
+    'IPv6, no more than needed',
+    v6(ipv6(ROUTER6, CLIENT6, icmpv6, ABOUT_SERVER6.subarray(0, 48))),
+  ),
+  no('IPv6, one byte less', v6(ipv6(ROUTER6, CLIENT6, icmpv6, ABOUT_SERVER6.subarray(0, 47)))),
+  no(
+    'IPv6, a router, about a packet from a server',
+    v6(ipv6(ROUTER6, CLIENT6, icmpv6, errorAbout6('2001:db8:1::1', CLIENT6))),
+  ),
   no('IPv6, a neighbour solicitation', to6(icmpv6, icmpMessage(135))),
   no('IPv6, a ping', to6(icmpv6, icmpMessage(128))),
   yes(
@@ -252,8 +303,19 @@ export function randomFrame(random: Random): Uint8Array {
   return frame
 }
 
+const ICMP_TYPES = [0, 1, 3, 4, 5, 11, 12, 127, 128, 135]
+
+function randomError(random: Random): Uint8Array {
+  const type = random.pick(ICMP_TYPES)
+  const about = random.oneIn(2)
+    ? errorAbout4(random.pick(ADDRESSES4), random.pick(ADDRESSES4), type)
+    : errorAbout6(random.pick(ADDRESSES6), random.pick(ADDRESSES6), type)
+  return random.oneIn(8) ? about.subarray(0, 20 + random.below(40)) : about
+}
+
 function randomTransport(random: Random): Uint8Array {
-  if (random.oneIn(6)) return icmpMessage(random.pick([0, 1, 3, 4, 5, 11, 12, 127, 128, 135]))
+  if (random.oneIn(6)) return icmpMessage(random.pick(ICMP_TYPES))
+  if (random.oneIn(6)) return randomError(random)
   const transport = ports(random.pick(PORTS), random.pick(PORTS))
   return random.oneIn(4) ? transport.subarray(0, random.below(6)) : transport
 }

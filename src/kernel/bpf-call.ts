@@ -23,6 +23,7 @@ export const Command = {
   programById: 13,
   mapById: 14,
   objectInfo: 15,
+  programQuery: 16,
   btfLoad: 18,
   mapFreeze: 22,
   linkCreate: 28,

@@ -7,6 +7,7 @@ import { before, describe, it, type TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { addVeth, enterOwnNetwork, ip, notRoot, until } from '../../tests/kernel/own-network.ts'
 import { readSysctl } from '../kernel/sysctl.ts'
+import { REFUSALS } from '../realserver/unwrap.ts'
 
 const VIPS = ['10.98.0.100', '2001:db8:98::100']
 const BOTH = VIPS.flatMap((vip) => ['--vip', vip])
@@ -106,7 +107,7 @@ describe('sluice realserver', { skip: notRoot }, () => {
       kept: [],
       device: 'sluicetun0',
     })
-    const refused = { malformed: 0, otherDestination: 0, congested: 0, mergedDatagrams: 0 }
+    const refused = Object.fromEntries(Object.keys(REFUSALS).map((name) => [name, 0]))
     assert.deepEqual(end, {
       event: 'end',
       changes: changes.reverse().map((change) => ({ ...change, undone: true })),
@@ -173,6 +174,12 @@ describe('sluice realserver', { skip: notRoot }, () => {
       args: '--vip 10.98.0 --vip 127.0.0.1 --vip ff02::1 --mode dr',
       status: 2,
       says: /^sluice: --vip 10\.98\.0: no .*\n--vip 127\.0\.0\.1: .*IPv4.*\n--vip ff02::1: .*IPv6.*\n$/,
+    },
+    {
+      why: 'a GUE port that is none',
+      args: '--vip 10.98.0.100 --mode tun --gue-port 65536',
+      status: 2,
+      says: /^sluice: --gue-port 65536: no UDP port\n$/,
     },
     {
       why: 'an interface that does not exist',

@@ -4,12 +4,14 @@
 import { Option, type Command } from 'commander'
 import { familyOf, parseIp, parsePrefix, prefixContains } from '../base/ip.ts'
 import type { RealServer, SetupRefusal } from '../realserver/real-server.ts'
+import { GUE_PORT } from '../wire/gue.ts'
 import { Exit, Failure } from './sluice-exit.ts'
 
 interface RealServerOptions {
   readonly vip: readonly string[]
   readonly mode: 'dr' | 'tun'
   readonly interface?: string
+  readonly guePort: number
   readonly json: boolean
 }
 
@@ -39,6 +41,11 @@ export function describe(command: Command): void {
       new Option('--mode <mode>', 'the forwarding method: as it is (-g), or in a tunnel (-i)')
         .choices(['dr', 'tun'])
         .makeOptionMandatory(),
+    )
+    .addOption(
+      new Option('--gue-port <port>', "the UDP port of GUE tunnels (ipvsadm's --tun-port)")
+        .argParser(readPort)
+        .default(GUE_PORT),
     )
     .option(
       '--interface <name>',
@@ -73,6 +80,12 @@ async function run(options: RealServerOptions): Promise<void> {
   } finally {
     signal.forget()
   }
+}
+
+function readPort(text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : 0
+  if (port >= 1 && port <= 0xffff) return port
+  throw new Failure(Exit.usage, `--gue-port ${text}: no UDP port`)
 }
 
 /** Canonical, each once. */
@@ -110,13 +123,13 @@ function awaitSignal(): { readonly received: Promise<void>; forget(): void } {
 type OnFirst = Parameters<typeof RealServer.open>[1]
 
 async function open(
-  { mode, interface: interfaceName }: RealServerOptions,
+  { mode, interface: interfaceName, guePort }: RealServerOptions,
   vips: readonly string[],
   onFirst: OnFirst,
 ): Promise<RealServer> {
   const { RealServer } = await import('../realserver/real-server.ts')
   try {
-    return RealServer.open({ mode, vips, interfaceName }, onFirst)
+    return RealServer.open({ mode, vips, guePort, interfaceName }, onFirst)
   } catch (error) {
     if (error instanceof Error && error.name === 'KernelError') {
       throw new Failure(Exit.no, error.message)

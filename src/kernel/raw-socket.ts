@@ -1,5 +1,6 @@
 /**
- * IP packets of one protocol that are addressed to this host: a raw socket, read in batches.
+ * IP packets of one protocol that are addressed to this host: a raw socket, read in batches. Or, in the same way, the
+ * UDP datagrams to one port; then the payload is what is behind the UDP header, whose checksum the kernel has verified.
  *
  * The kernel has done with them what it does with all it receives: firewall, reassembly, checks of the header. What is
  * behind the header is as it came in, except that the kernel may have put TCP segments together on the way (GRO): then
@@ -8,13 +9,14 @@
  *
  *   slot i of the memory:  room for what is put before the payload, 64 bytes | a packet of at most 64 KiB
  *
- *                          IPv4: | header | payload |        IPv6: | payload |, the header's traffic class beside it
+ *                          raw IPv4: | header | payload |
+ *                          raw IPv6 and UDP: | payload |, the IP header's traffic class beside it
  *
  * Invariant: what `receive` left in the slots is there until the next `receive`.
  * Follows raw(7), ipv6(7), recvmmsg(2).
  */
 import { Errno, KernelError } from './errno.ts'
-import { addressOf, close, getsockopt, recvmmsg, setsockoptInt, socket } from './ffi.ts'
+import { addressOf, bind, close, getsockopt, recvmmsg, setsockoptInt, socket } from './ffi.ts'
 import type { FrameMemory } from './send-queue.ts'
 
 const AF_INET = 2
@@ -26,7 +28,14 @@ const SO_MEMINFO = 55
 /** SK_MEMINFO_DROPS, and how many numbers there are. */
 const DROPS = 8
 const MEMORY_NUMBERS = 9
+const SOCK_DGRAM_NONBLOCK_CLOEXEC = 0x80802
+const IPPROTO_IP = 0
+const IP_TOS = 1
+const IP_RECVTOS = 13
+const IPPROTO_UDP = 17
+const UDP_NO_CHECK6_RX = 102
 const IPPROTO_IPV6 = 41
+const IPV6_V6ONLY = 26
 const IPV6_RECVTCLASS = 66
 const IPV6_TCLASS = 67
 const MSG_TRUNC = 0x20
@@ -70,12 +79,15 @@ export class RawSocket {
   /** The IP header's: DSCP and ECN. */
   trafficClass = 0
 
+  /** Does the IP header lie before the payload? */
+  readonly #hasHeader: boolean
   readonly #messages = new DataView(new ArrayBuffer(CONTROLS + RECEIVE_MAX * CONTROL_SIZE))
   readonly #messagesAt: number
 
-  private constructor(fd: number, family: 4 | 6) {
+  private constructor(fd: number, family: 4 | 6, hasHeader: boolean) {
     this.fd = fd
     this.family = family
+    this.#hasHeader = hasHeader
     const slots = new Uint8Array(RECEIVE_MAX * SLOT_SIZE)
     this.memory = { bytes: new DataView(slots.buffer), address: addressOf(slots) }
     this.#messagesAt = addressOf(new Uint8Array(this.#messages.buffer))
@@ -88,10 +100,29 @@ export class RawSocket {
    */
   static open(family: 4 | 6, protocol: number): RawSocket {
     const fd = socket(family === 4 ? AF_INET : AF_INET6, SOCK_RAW_NONBLOCK_CLOEXEC, protocol)
+    return RawSocket.#prepare(fd, family, family === 4, () => undefined)
+  }
+
+  /**
+   * For datagrams to this UDP port, with or without checksum. Throws KernelError: EADDRINUSE where somebody has the
+   * port, EAFNOSUPPORT without IPv6.
+   */
+  static openUdp(family: 4 | 6, port: number): RawSocket {
+    const fd = socket(family === 4 ? AF_INET : AF_INET6, SOCK_DGRAM_NONBLOCK_CLOEXEC, 0)
+    return RawSocket.#prepare(fd, family, false, () => {
+      if (family === 6) setsockoptInt(fd, IPPROTO_UDP, UDP_NO_CHECK6_RX, 1)
+      if (family === 6) setsockoptInt(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1)
+      bind(fd, anyAddress(family, port))
+    })
+  }
+
+  static #prepare(fd: number, family: 4 | 6, hasHeader: boolean, more: () => void): RawSocket {
     try {
       setsockoptInt(fd, SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
       if (family === 6) setsockoptInt(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1)
-      return new RawSocket(fd, family)
+      else if (!hasHeader) setsockoptInt(fd, IPPROTO_IP, IP_RECVTOS, 1)
+      more()
+      return new RawSocket(fd, family, hasHeader)
     } catch (error) {
       close(fd)
       throw error
@@ -101,7 +132,7 @@ export class RawSocket {
   /** How many packets lie in the slots now: 0 for none, RECEIVE_MAX if there may be more. Throws KernelError. */
   receive(): number {
     for (let i = 0; i < RECEIVE_MAX; i++) {
-      const length = this.family === 4 ? 0 : CONTROL_SIZE
+      const length = this.#hasHeader ? 0 : CONTROL_SIZE
       this.#messages.setUint32(i * Message.size + Message.controlLength, length, true)
     }
     const count = recvmmsg(this.fd, this.#messagesAt, RECEIVE_MAX, 0)
@@ -120,10 +151,10 @@ export class RawSocket {
       return false
     }
     const { bytes } = this.memory
-    const header = this.family === 4 ? (bytes.getUint8(packet) & 0x0f) * 4 : 0
+    const header = this.#hasHeader ? (bytes.getUint8(packet) & 0x0f) * 4 : 0
     this.payloadStart = packet + header
     this.payloadLength = length - header
-    this.trafficClass = this.family === 4 ? bytes.getUint8(packet + 1) : this.#toldClass(i)
+    this.trafficClass = this.#hasHeader ? bytes.getUint8(packet + 1) : this.#toldClass(i)
     return true
   }
 
@@ -138,13 +169,14 @@ export class RawSocket {
     close(this.fd)
   }
 
-  /** struct cmsghdr: 0 length u64 | 8 level i32 | 12 type i32 | 16 the traffic class, i32. */
+  /** struct cmsghdr: 0 length u64 | 8 level i32 | 12 type i32 | 16 the traffic class, i32; for IPv4 only a byte. */
   #toldClass(i: number): number {
     const at = CONTROLS + i * CONTROL_SIZE
+    const [level, type] = this.family === 4 ? [IPPROTO_IP, IP_TOS] : [IPPROTO_IPV6, IPV6_TCLASS]
     const isTold =
       this.#messages.getUint32(i * Message.size + Message.controlLength, true) > 0 &&
-      this.#messages.getUint32(at + 8, true) === IPPROTO_IPV6 &&
-      this.#messages.getUint32(at + 12, true) === IPV6_TCLASS
+      this.#messages.getUint32(at + 8, true) === level &&
+      this.#messages.getUint32(at + 12, true) === type
     return isTold ? this.#messages.getUint8(at + 16) : 0
   }
 
@@ -161,4 +193,13 @@ export class RawSocket {
     setAddress(iovec, this.memory.address + i * SLOT_SIZE + RAW_HEADROOM)
     messages.setUint32(iovec + 8, PACKET_MAX, true)
   }
+}
+
+/** struct sockaddr_in or sockaddr_in6: every address of this host. */
+function anyAddress(family: 4 | 6, port: number): Uint8Array {
+  const address = new Uint8Array(family === 4 ? 16 : 28)
+  const view = new DataView(address.buffer)
+  view.setUint16(0, family === 4 ? AF_INET : AF_INET6, true)
+  view.setUint16(2, port)
+  return address
 }

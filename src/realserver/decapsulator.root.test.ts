@@ -14,6 +14,7 @@ import {
   until,
   type Link,
 } from '../../tests/kernel/own-network.ts'
+import { TUNNEL_KINDS, TUNNEL_PORT, wrap } from '../../tests/packets/tunnels.ts'
 import { concatBytes } from '../base/bytes.ts'
 import { bytesToMac } from '../base/mac.ts'
 import { addressOf, Readiness } from '../kernel/ffi.ts'
@@ -30,6 +31,7 @@ import { Decapsulator } from './decapsulator.ts'
 import type { Refusal } from './unwrap.ts'
 
 const MTU = 1500
+const OPTIONS = { mtu: MTU, guePort: TUNNEL_PORT }
 const OUTER = {
   4: { source: '10.97.0.2', destination: '10.97.0.1' },
   6: { source: '2001:db8:97::2', destination: '2001:db8:97::1' },
@@ -60,7 +62,7 @@ describe('a decapsulator', { skip: notRoot }, () => {
   function open(context: TestContext): { decapsulator: Decapsulator; heard: Refusal[] } {
     const heard: Refusal[] = []
     const vips = [INNER[4].destination, INNER[6].destination]
-    const decapsulator = Decapsulator.open(vips, MTU, (refusal) => heard.push(refusal))
+    const decapsulator = Decapsulator.open(vips, OPTIONS, (refusal) => heard.push(refusal))
     context.after(() => decapsulator.close())
     return { decapsulator, heard }
   }
@@ -91,28 +93,44 @@ describe('a decapsulator', { skip: notRoot }, () => {
     await once(server, 'listening')
   }
 
-  for (const outer of [4, 6] as const) {
-    for (const inner of [4, 6] as const) {
-      it(`has a server answer from the VIP what came as IPv${inner} in IPv${outer}`, async (context) => {
-        const { decapsulator, heard } = open(context)
-        const cable = openFar(context)
-        await echo(context, inner)
-        const protocol = inner === 4 ? Protocol.ipip : Protocol.ipv6
-        const udp = { sourcePort: 4000, destinationPort: 7, payload: Buffer.from('hello') }
-        sendOuter(cable, protocol, emitIpLayers({ ip: INNER[inner], udp }), OUTER[outer])
-        let answer: Frame | undefined
-        await until('the answer', () => {
-          answer = takeFrames(cable).find((frame) => frame.udp?.destinationPort === 4000)
-          return answer !== undefined
-        })
-        assert.equal(answer?.ip?.source, INNER[inner].destination)
-        assert.equal(answer?.ip?.destination, INNER[inner].source)
-        assert.deepEqual(answer?.udp?.payload, Uint8Array.from(udp.payload))
-        assert.equal(decapsulator.counts().delivered, 1)
-        assert.deepEqual(heard, [])
+  const mixtures = ([4, 6] as const).flatMap((outer) =>
+    ([4, 6] as const).flatMap((inner) => TUNNEL_KINDS.map((kind) => ({ outer, inner, kind }))),
+  )
+  for (const { outer, inner, kind } of mixtures) {
+    it(`has a server answer from the VIP what came as IPv${inner} in IPv${outer}, ${kind.name}`, async (context) => {
+      const { decapsulator, heard } = open(context)
+      const cable = openFar(context)
+      await echo(context, inner)
+      const udp = { sourcePort: 4000, destinationPort: 7, payload: Buffer.from('hello') }
+      const packet = emitIpLayers({ ip: INNER[inner], udp })
+      const macs = { sourceMac: bytesToMac(far.mac), destinationMac: bytesToMac(real.mac) }
+      sendBytes(cable, wrap(kind.tunnel, packet, OUTER[outer], 50_000, macs))
+      let answer: Frame | undefined
+      await until('the answer', () => {
+        answer = takeFrames(cable).find((frame) => frame.udp?.destinationPort === 4000)
+        return answer !== undefined
       })
-    }
+      assert.equal(answer?.ip?.source, INNER[inner].destination)
+      assert.equal(answer?.ip?.destination, INNER[inner].source)
+      assert.deepEqual(answer?.udp?.payload, Uint8Array.from(udp.payload))
+      assert.equal(decapsulator.counts().delivered, 1)
+      assert.deepEqual(heard, [])
+    })
   }
+
+  it('passes congestion marks on from GUE, too', async (context) => {
+    const { decapsulator, heard } = open(context)
+    const cable = openFar(context)
+    const udp = { sourcePort: 4000, destinationPort: 7 }
+    const macs = { sourceMac: bytesToMac(far.mac), destinationMac: bytesToMac(real.mac) }
+    for (const family of [4, 6] as const) {
+      const packet = emitIpLayers({ ip: INNER[family], udp })
+      const outer = { ...OUTER[family], typeOfService: 3, trafficClass: 3 }
+      sendBytes(cable, wrap(TUNNEL_KINDS[3]!.tunnel, packet, outer, 50_000, macs))
+    }
+    await until('both are refused', () => decapsulator.counts().refused.congested === 2)
+    assert.deepEqual(heard, ['congested'])
+  })
 
   it('counts what it refuses, tells of the first, and has nothing answered with an ICMP error', async (context) => {
     const { decapsulator, heard } = open(context)
@@ -133,7 +151,14 @@ describe('a decapsulator', { skip: notRoot }, () => {
     })
     assert.deepEqual(decapsulator.counts(), {
       delivered: 1,
-      refused: { malformed: 1, otherDestination: 2, congested: 1, mergedDatagrams: 0 },
+      refused: {
+        malformed: 1,
+        otherTunnel: 0,
+        wrongChecksum: 0,
+        otherDestination: 2,
+        congested: 1,
+        mergedDatagrams: 0,
+      },
       overrun: 0,
       failed: {},
     })
@@ -145,7 +170,7 @@ describe('a decapsulator', { skip: notRoot }, () => {
   })
 
   it('leaves tunnel packets to the kernel’s refusal when closed', async (context) => {
-    Decapsulator.open([INNER[4].destination], MTU, () => undefined).close()
+    Decapsulator.open([INNER[4].destination], OPTIONS, () => undefined).close()
     assert.doesNotMatch(ip('link show'), /sluicetun/)
     const cable = openFar(context)
     const udp = { sourcePort: 4000, destinationPort: 7 }
@@ -249,7 +274,10 @@ function tunnel(
 }
 
 function sendFrame(out: PacketSocket, frame: Parameters<typeof emitFrame>[0]): void {
-  const emitted = emitFrame(frame)
+  sendBytes(out, emitFrame(frame))
+}
+
+function sendBytes(out: PacketSocket, emitted: Uint8Array): void {
   const bytes = concatBytes(new Uint8Array(VIRTIO_HEADER_SIZE), emitted, new Uint8Array(4096)) // large: never moved
   const memory = { bytes: new DataView(bytes.buffer), address: addressOf(bytes) }
   out.send(memory, VIRTIO_HEADER_SIZE, emitted.length)

@@ -1,12 +1,13 @@
 /**
  * The end of the director's tunnels, for kernels without one and without a device to configure.
  *
- *   raw socket, protocol 4 or 41, over IPv4 or IPv6 ──► unwrap ──► TUN device ──► the host's stack ──► the server
- *        (behind the host's firewall, reassembled)                                     │
- *                                         client ◄── the answer, from the VIP ── the host's routes
+ *   raw sockets, IPIP and GRE; UDP socket, GUE ──► unwrap ──► TUN device ──► the host's stack ──► the server
+ *        (behind the host's firewall, reassembled)                                │
+ *                                    client ◄── the answer, from the VIP ── the host's routes
  *
- * Differs from IPVS: there a tunl0 of the real server's kernel does this. Here as there, inner packets are taken
- * whoever sent the tunnel packet: who may send them is the firewall's business (protocols 4 and 41, from directors).
+ * Differs from IPVS: there a tunl0 of the real server's kernel does this, or its kin for GRE and GUE. Here as there,
+ * inner packets are taken whoever sent the tunnel packet: who may send them is the firewall's business (protocols 4,
+ * 41, 47 and the UDP port, from directors).
  */
 import { familyOf } from '../base/ip.ts'
 import { isKernelError } from '../kernel/errno.ts'
@@ -62,22 +63,25 @@ export class Decapsulator {
 
   /**
    * Begins at once, in this thread's network namespace, for packets to these canonical VIPs. No packet of more than
-   * `mtu` bytes comes over the wire as one. `onFirst` hears of the first packet refused for each reason.
-   * Throws KernelError: EPERM, ENOENT without /dev/net/tun.
+   * `mtu` bytes comes over the wire as one; GUE comes to UDP port `guePort`. `onFirst` hears of the first packet
+   * refused for each reason. Throws KernelError: EPERM, ENOENT without /dev/net/tun, EADDRINUSE if somebody has the
+   * port.
    */
   static open(
     vips: readonly string[],
-    mtu: number,
+    { mtu, guePort }: { readonly mtu: number; readonly guePort: number },
     onFirst: (refusal: Refusal) => void,
   ): Decapsulator {
     const unwrapper = new Unwrapper(vips, mtu)
     const decapsulator = new Decapsulator(Tun.open(), unwrapper, onFirst)
     try {
       const families = new Set(vips.map(familyOf))
-      for (const family of families) {
-        const protocol = family === 4 ? Protocol.ipip : Protocol.ipv6
-        decapsulator.#listen(4, protocol)
-        decapsulator.#listen(6, protocol)
+      const inIp = [...families].map((family) => (family === 4 ? Protocol.ipip : Protocol.ipv6))
+      for (const outer of [4, 6] as const) {
+        for (const protocol of [...inIp, Protocol.gre]) {
+          decapsulator.#listen(protocol, () => RawSocket.open(outer, protocol))
+        }
+        decapsulator.#listen(Protocol.udp, () => RawSocket.openUdp(outer, guePort))
       }
       return decapsulator
     } catch (error) {
@@ -106,10 +110,10 @@ export class Decapsulator {
     this.#tun.close()
   }
 
-  #listen(family: 4 | 6, protocol: number): void {
+  #listen(protocol: number, open: () => RawSocket): void {
     let socket: RawSocket
     try {
-      socket = RawSocket.open(family, protocol)
+      socket = open()
     } catch (error) {
       if (isKernelError(error, 'EAFNOSUPPORT')) return // a kernel without IPv6
       throw error
@@ -138,8 +142,8 @@ export class Decapsulator {
       if (this.#refused[refusal]++ === 0) this.#onFirst(refusal)
       return
     }
-    // The virtio header takes the place of the outer header's end, or of the room before.
-    const at = payloadStart - VIRTIO_HEADER_SIZE
+    // The virtio header takes the place of what was before the packet, or of the room there.
+    const at = unwrapper.start - VIRTIO_HEADER_SIZE
     if (unwrapper.checksumOffset === 0) {
       clearVirtioHeader(bytes, at)
     } else {
@@ -149,6 +153,6 @@ export class Decapsulator {
       offloads.checksumOffset = unwrapper.checksumOffset
       writeVirtioHeader(bytes, at, offloads, 0)
     }
-    this.#tun.inject(memory, payloadStart, unwrapper.length)
+    this.#tun.inject(memory, unwrapper.start, unwrapper.length)
   }
 }

@@ -61,6 +61,8 @@ const TUNNEL_FAMILIES: Readonly<Record<string, readonly number[]>> = {
   ipip: [4],
   sit: [6],
   ip6tnl: [4, 6],
+  gre: [4, 6],
+  ip6gre: [4, 6],
 }
 
 interface Draft {

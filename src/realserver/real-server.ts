@@ -15,6 +15,11 @@ import type { Wish } from './plan.ts'
 import { Setup, type Done, type Undone } from './setup.ts'
 import type { Refusal } from './unwrap.ts'
 
+export interface RealServerWish extends Wish {
+  /** UDP port that GUE comes to, in TUN mode. */
+  readonly guePort: number
+}
+
 /** What is in place. */
 export interface Report {
   readonly mode: Wish['mode']
@@ -64,7 +69,7 @@ export class RealServer {
    * In this thread's network namespace. Nothing has changed if it throws: SetupRefusal, KernelError. `onFirst` hears of
    * the first packet refused for each reason.
    */
-  static open(wish: Wish, onFirst: (refusal: Refusal) => void): RealServer {
+  static open(wish: RealServerWish, onFirst: (refusal: Refusal) => void): RealServer {
     const journal = openJournal()
     const server = new RealServer(openRtnetlink(), journal)
     try {
@@ -98,12 +103,16 @@ export class RealServer {
     }
   }
 
-  #begin(wish: Wish, onFirst: (refusal: Refusal) => void): void {
+  #begin(wish: RealServerWish, onFirst: (refusal: Refusal) => void): void {
     const plan = this.#setup.plan(wish)
     if (plan.problems.length > 0) throw new SetupRefusal('request', plan.problems)
     this.#setup.carryOut(plan)
     if (wish.mode === 'tun') {
-      this.#decapsulator = Decapsulator.open(wish.vips, this.#largestMtu(), onFirst)
+      this.#decapsulator = Decapsulator.open(
+        wish.vips,
+        { mtu: this.#largestMtu(), guePort: wish.guePort },
+        onFirst,
+      )
     }
     this.#report = {
       mode: wish.mode,

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { TUNNEL_KINDS, wrap, type TunnelKind } from '../../tests/packets/tunnels.ts'
 import { concatBytes, viewOf } from '../base/bytes.ts'
 import { isChecksumRight, pseudoHeaderSum, fold } from '../wire/checksum.ts'
 import { emitIpLayers, parseIpLayers, type IpLayersSpec } from '../wire/frame.ts'
@@ -21,14 +22,14 @@ function emit(family: 4 | 6, layers: Omit<IpLayersSpec, 'ip'>, ip: object = {}):
   return emitIpLayers({ ip: { source, destination, ...ip }, ...layers })
 }
 
-/** What comes out of the packet as a whole, with `behind` it. */
+/** What comes out of a tunnel packet behind its outer IP header. */
 function unwrap(inner: Uint8Array, outerClass = 0, protocol?: number) {
   const bytes = concatBytes(new Uint8Array(START), inner)
   const announced = protocol ?? (inner[0]! >>> 4 === 4 ? Protocol.ipip : Protocol.ipv6)
   const unwrapper = new Unwrapper(VIPS, DATAGRAM_MAX)
   const refusal = unwrapper.unwrap(viewOf(bytes), START, inner.length, announced, outerClass)
-  const { length, checksumStart, checksumOffset } = unwrapper
-  const packet = bytes.subarray(START, START + length)
+  const { start, length, checksumStart, checksumOffset } = unwrapper
+  const packet = bytes.subarray(start, start + length)
   return { refusal, packet, checksumStart, checksumOffset }
 }
 
@@ -60,7 +61,7 @@ describe('unwrapping', () => {
         assert.equal(unwrap(inner.slice(0, length), 0, protocolOf(family)).refusal, 'malformed')
       }
       assert.equal(unwrap(inner, 0, protocolOf(family === 4 ? 6 : 4)).refusal, 'malformed')
-      assert.equal(unwrap(inner, 0, Protocol.gre).refusal, 'malformed')
+      assert.equal(unwrap(inner, 0, Protocol.tcp).refusal, 'malformed')
     })
 
     // RFC 6040, figure 4: rows inner, columns outer; 0 not ECN-capable, 1 ECT(1), 2 ECT(0), 3 congested.
@@ -134,6 +135,126 @@ describe('unwrapping', () => {
       assert.equal(unwrap(inner).refusal, 'malformed')
     }
     assert.ok(parseIpLayers(emit(4, {})))
+  })
+})
+
+describe('unwrapping GRE and GUE', () => {
+  /** Behind the outer IP header, and the protocol that this announces. */
+  function envelop({ tunnel }: TunnelKind, inner: Uint8Array): [Uint8Array, number] {
+    const frame = wrap(tunnel, inner, { source: '10.0.0.1', destination: '10.0.0.2' }, 50_000)
+    const isGue = tunnel.type === 'gue'
+    return [frame.subarray(14 + 20 + (isGue ? 8 : 0)), frame[14 + 9]!]
+  }
+
+  for (const kind of TUNNEL_KINDS) {
+    for (const family of [4, 6] as const) {
+      it(`takes the packet out: IPv${family}, ${kind.name}`, () => {
+        for (const layers of [{ udp }, { tcp }]) {
+          const inner = emit(family, layers)
+          const out = unwrap(envelop(kind, inner)[0], 0, envelop(kind, inner)[1])
+          assert.equal(out.refusal, undefined)
+          assert.deepEqual(out.packet, inner)
+        }
+      })
+
+      it(`refuses what is cut: IPv${family}, ${kind.name}`, () => {
+        const [bytes, protocol] = envelop(kind, emit(family, { udp }))
+        for (let length = 0; length < bytes.length; length++) {
+          assert.equal(unwrap(bytes.slice(0, length), 0, protocol).refusal, 'malformed')
+        }
+      })
+
+      it(`has congestion marks passed on: IPv${family}, ${kind.name}`, () => {
+        const field = family === 4 ? 'typeOfService' : 'trafficClass'
+        const [bytes, protocol] = envelop(kind, emit(family, { udp }, { [field]: 2 }))
+        assert.deepEqual(unwrap(bytes, 3, protocol).packet, emit(family, { udp }, { [field]: 3 }))
+      })
+    }
+  }
+
+  const greSummed = TUNNEL_KINDS[2]!
+
+  it('verifies a GRE checksum, byte by byte', () => {
+    const [bytes, protocol] = envelop(greSummed, emit(4, { udp }))
+    for (let at = 4; at < bytes.length; at++) {
+      if (at >= 8 && at < 28) continue // the inner header, which may be refused for something else
+      const wrong = bytes.slice()
+      wrong[at]! ^= 0x10
+      assert.equal(unwrap(wrong, 0, protocol).refusal, 'wrongChecksum', `${at}`)
+    }
+  })
+
+  it('takes an inner checksum that hardware would finish as finished', () => {
+    for (const family of [4, 6] as const) {
+      const finished = envelop(greSummed, emit(family, { udp }))
+      const inner = emit(family, { udp: { ...udp, checksum: partial(family, Protocol.udp, 108) } })
+      const bytes = concatBytes(finished[0].subarray(0, 8), inner)
+      const out = unwrap(bytes, 0, finished[1])
+      assert.deepEqual([out.refusal, out.checksumOffset], [undefined, 6])
+      bytes[9]! ^= 0x20
+      assert.equal(unwrap(bytes, 0, finished[1]).refusal, 'wrongChecksum')
+    }
+  })
+
+  it('believes the kernel where it has put segments together', () => {
+    const payload = new Uint8Array(3000)
+    const segments = { ...tcp, payload, checksum: partial(4, Protocol.tcp, 3020) }
+    const inner = emit(4, { tcp: segments })
+    const first = envelop(greSummed, emit(4, { tcp }))
+    const bytes = concatBytes(first[0].subarray(0, 8), inner)
+    assert.equal(unwrap(bytes, 0, first[1]).refusal, undefined)
+  })
+
+  const gre = (flags: number, protocol: number) => {
+    const head = new Uint8Array(4)
+    viewOf(head).setUint16(0, flags)
+    viewOf(head).setUint16(2, protocol)
+    return concatBytes(head, emit(4, { udp }))
+  }
+  const gue = (head: readonly number[], inner = emit(4, { udp })) =>
+    concatBytes(Uint8Array.from(head), inner)
+
+  it('refuses what no director sends', () => {
+    for (const [what, bytes, protocol] of [
+      ['a key', gre(0x2000, 0x0800), Protocol.gre],
+      ['a sequence number', gre(0x1000, 0x0800), Protocol.gre],
+      ['version 1', gre(1, 0x880b), Protocol.gre],
+      ['Ethernet', gre(0, 0x6558), Protocol.gre],
+      ['a control message', gue([0x20, 1, 0, 0]), Protocol.udp],
+      ['version 2', gue([0x80, 4, 0, 0]), Protocol.udp],
+      ['version 1, of what is no IP', gue([0x50, 4, 0, 0]), Protocol.udp],
+      ['something else inside', gue([0, 17, 0, 0]), Protocol.udp],
+      ['an option without a flag', gue([1, 4, 0, 0, 0, 0, 0, 0]), Protocol.udp],
+      ['an unknown flag', gue([0, 4, 0, 2]), Protocol.udp],
+      ['private flags that are not there', gue([0, 4, 0, 1]), Protocol.udp],
+      [
+        'a private flag that is unknown',
+        gue([2, 4, 0, 1, 0x40, 0, 0, 0, 0, 20, 0, 26]),
+        Protocol.udp,
+      ],
+    ] as const) {
+      assert.equal(unwrap(bytes, 0, protocol).refusal, 'otherTunnel', what)
+    }
+    assert.equal(unwrap(gre(0, 0x86dd), 0, Protocol.gre).refusal, 'malformed')
+    assert.equal(unwrap(gue([0, 41, 0, 0]), 0, Protocol.udp).refusal, 'malformed')
+  })
+
+  it('takes version 1 of GUE, which is no header', () => {
+    for (const family of [4, 6] as const) {
+      const inner = emit(family, { udp })
+      assert.deepEqual(unwrap(inner, 0, Protocol.udp).packet, inner)
+    }
+  })
+
+  it('finishes a remote checksum, where it is the one that looks so', () => {
+    const inner = emit(4, { udp: { ...udp, checksum: partial(4, Protocol.udp, 108) } })
+    const remote = (start: number, offset: number, packet = inner) =>
+      unwrap(gue([2, 4, 0, 1, 0x80, 0, 0, 0, 0, start, 0, offset], packet), 0, Protocol.udp)
+    const { refusal, packet, checksumStart, checksumOffset } = remote(20, 26)
+    assert.deepEqual([refusal, packet, checksumStart, checksumOffset], [undefined, inner, 20, 6])
+    assert.equal(remote(20, 28).refusal, 'otherTunnel')
+    assert.equal(remote(0, 26).refusal, 'otherTunnel')
+    assert.equal(remote(20, 26, emit(4, { udp })).refusal, 'otherTunnel')
   })
 })
 

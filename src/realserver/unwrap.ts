@@ -1,8 +1,10 @@
 /**
  * The packet in a tunnel packet: is it for us, and how does it go on?
  *
- *   | outer IP header | inner IP header, CIP → VIP | TCP, UDP, … |
- *                      ^ `start`                                  from here on it goes to the kernel's stack
+ *   IPIP   | outer IP header | inner IP header, CIP → VIP | TCP, UDP, … |
+ *   GRE    | outer IP header | GRE | inner …                              tunnel-envelope.ts
+ *   GUE    | outer IP header | UDP | GUE | inner …
+ *                                          ^ `start`: from here on it goes to the kernel's stack
  *
  * - Only what is addressed to one of the VIPs comes out of the tunnel.
  * - Congestion marks of the outer header go over to the inner one: RFC 6040 §4.2. Nothing else is changed.
@@ -22,10 +24,13 @@ import { Ipv4, MORE_FRAGMENTS, OFFSET_MASK } from '../wire/ipv4.ts'
 import { Ipv6 } from '../wire/ipv6.ts'
 import { Tcp } from '../wire/tcp.ts'
 import { Udp } from '../wire/udp.ts'
+import { Envelope } from './tunnel-envelope.ts'
 
 /** Why a packet does not come out of the tunnel; counted by these names. */
 export const REFUSALS = {
   malformed: 'no whole IP packet inside',
+  otherTunnel: 'GRE or GUE with options that no director sends',
+  wrongChecksum: 'the checksum of its tunnel is wrong',
   otherDestination: 'addressed to none of the VIPs',
   congested: 'marked as congested on its way, which its sender would not understand (RFC 6040)',
   mergedDatagrams: 'UDP datagrams that the kernel put together: switch GRO off on the interface',
@@ -43,6 +48,8 @@ const checksumAt = Checksum.cursor()
 
 export class Unwrapper {
   // The packet that came out last.
+  /** Where it begins. */
+  start = 0
   /** Bytes, without what may lie behind it. */
   length = 0
   /** Where its partial checksum's sum begins, and where the checksum is from there; 0 and 0 if it has none. */
@@ -50,6 +57,7 @@ export class Unwrapper {
   checksumOffset = 0
 
   readonly #packet = new Packet()
+  readonly #envelope = new Envelope()
   readonly #vips4 = new Set<number>()
   /** Four words each. */
   readonly #vips6: number[] = []
@@ -70,7 +78,7 @@ export class Unwrapper {
 
   /**
    * Takes the packet out of the `length` bytes at `start`, which came with this traffic class behind a header that
-   * announced `protocol`. Undefined, and the fields tell of it, if it goes on.
+   * announced `protocol`; UDP says GUE. Undefined, and the fields tell of it, if it goes on.
    */
   unwrap(
     bytes: DataView,
@@ -79,34 +87,69 @@ export class Unwrapper {
     protocol: number,
     trafficClass: number,
   ): Refusal | undefined {
-    this.#packet.point(bytes, start, length, start, start + length)
+    const envelope = this.#envelope
+    const refusal = envelope.open(bytes, start, length, protocol)
+    if (refusal !== undefined) return refusal
+    this.start = start + envelope.length
     this.checksumStart = 0
     this.checksumOffset = 0
-    if (protocol === Protocol.ipip) return this.#unwrap4(trafficClass)
-    return protocol === Protocol.ipv6 ? this.#unwrap6(trafficClass) : 'malformed'
+    this.#packet.point(bytes, this.start, length - envelope.length, this.start, start + length)
+    const is4 = envelope.protocol === Protocol.ipip
+    const wrong = is4 ? this.#unwrap4() : this.#unwrap6()
+    if (wrong !== undefined) return wrong
+    if (envelope.hasChecksum && !this.#isEnvelopeSound()) return 'wrongChecksum'
+    if (envelope.isChecksumRemote && !this.#isRemoteChecksum()) return 'otherTunnel'
+    return is4 ? this.#passCongestion4(trafficClass) : this.#passCongestion6(trafficClass)
   }
 
-  #unwrap4(outerClass: number): Refusal | undefined {
+  /**
+   * Does GRE's checksum fit? What hardware would still finish counts as finished; what was put together of several
+   * packets the kernel has verified, and kept the first one's checksum.
+   */
+  #isEnvelopeSound(): boolean {
+    const envelope = this.#envelope
+    if (this.checksumOffset === 0) return fold(envelope.sum()) === 0xffff
+    if (this.length > this.#datagramMax) return true
+    const before = envelope.sum(envelope.length + this.checksumStart)
+    const field = checksumAt.at(this.#packet, this.checksumStart + this.checksumOffset)
+    return field !== null && fold(before + (field.value ^ 0xffff)) === 0xffff
+  }
+
+  /** Is the checksum that the sender left to us, says GUE, the one that looks so? */
+  #isRemoteChecksum(): boolean {
+    const { remoteStart, remoteOffset } = this.#envelope
+    return (
+      this.checksumOffset > 0 &&
+      this.checksumStart === remoteStart &&
+      this.checksumStart + this.checksumOffset === remoteOffset
+    )
+  }
+
+  #unwrap4(): Refusal | undefined {
     const ip = ipv4At.at(this.#packet, 0)
     if (ip === null || ip.versionAndLength >>> 4 !== 4) return 'malformed'
     const headerLength = (ip.versionAndLength & 0x0f) * 4
     if (headerLength < Ipv4.size || headerLength > ip.totalLength) return 'malformed'
     if (ip.totalLength > this.#packet.length) return 'malformed'
     if (!this.#vips4.has(ip.destination)) return 'otherDestination'
-    const was = ip.typeOfService
-    const is = passCongestion(was, outerClass)
-    if (is === undefined) return 'congested'
-    if (is !== was) {
-      ip.typeOfService = is
-      ip.checksum = applyDelta(ip.checksum, replace16(0, was, is)) // both are low halves of their word
-    }
     this.length = ip.totalLength
     if ((ip.flagsAndOffset & (MORE_FRAGMENTS | OFFSET_MASK)) !== 0) return undefined
     const addresses = add32(add32(0, ip.source), ip.destination)
     return this.#findPartialChecksum(ip.protocol, headerLength, addresses)
   }
 
-  #unwrap6(outerClass: number): Refusal | undefined {
+  #passCongestion4(outerClass: number): Refusal | undefined {
+    const ip = ipv4At.at(this.#packet, 0)!
+    const was = ip.typeOfService
+    const is = passCongestion(was, outerClass)
+    if (is === undefined) return 'congested'
+    if (is === was) return undefined
+    ip.typeOfService = is
+    ip.checksum = applyDelta(ip.checksum, replace16(0, was, is)) // both are low halves of their word
+    return undefined
+  }
+
+  #unwrap6(): Refusal | undefined {
     const ip = ipv6At.at(this.#packet, 0)
     if (ip === null || ip.versionClassFlow >>> 28 !== 6) return 'malformed'
     const length = Ipv6.size + ip.payloadLength
@@ -115,16 +158,21 @@ export class Unwrapper {
     if (!this.#isVip6(destination0, destination1, destination2, destination3)) {
       return 'otherDestination'
     }
-    const was = (ip.versionClassFlow >>> 20) & 0xff
-    const is = passCongestion(was, outerClass)
-    if (is === undefined) return 'congested'
-    if (is !== was) ip.versionClassFlow = (ip.versionClassFlow ^ ((is ^ was) << 20)) >>> 0
     this.length = length
     const from = add32(add32(add32(add32(0, ip.source0), ip.source1), ip.source2), ip.source3)
     const first = add32(add32(from, destination0), destination1)
     const addresses = add32(add32(first, destination2), destination3)
     // Behind extension headers no checksum is looked for: what is put together or left to the wire has none.
     return this.#findPartialChecksum(ip.nextHeader, Ipv6.size, addresses)
+  }
+
+  #passCongestion6(outerClass: number): Refusal | undefined {
+    const ip = ipv6At.at(this.#packet, 0)!
+    const was = (ip.versionClassFlow >>> 20) & 0xff
+    const is = passCongestion(was, outerClass)
+    if (is === undefined) return 'congested'
+    if (is !== was) ip.versionClassFlow = (ip.versionClassFlow ^ ((is ^ was) << 20)) >>> 0
+    return undefined
   }
 
   #isVip6(w0: number, w1: number, w2: number, w3: number): boolean {

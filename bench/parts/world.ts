@@ -36,7 +36,7 @@ export class World {
     allocateTables(TABLES).use()
     initTables({ hashSeed: 0x5eed })
     setNow(1)
-    const hops = new Hops()
+    const hops = Hops.begin()
     const addresses = [
       { ip: '10.0.0.1', bits: 8 },
       { ip: VIP, bits: 32 },

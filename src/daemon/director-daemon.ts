@@ -75,7 +75,7 @@ export class DirectorDaemon {
     const hashSeed = randomBytes(4).readUInt32LE(0)
     initTables(connectionsMax === undefined ? { hashSeed } : { hashSeed, connectionsMax })
     this.#director = new Director()
-    this.#hops = new Hops()
+    this.#hops = Hops.begin()
     this.#claims = new ClaimKeeper(this.#engine, this.#director.claims)
     this.#network = new NetworkFollower(this.#hops, {
       use: () => tables.use(),

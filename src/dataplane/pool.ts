@@ -1,12 +1,15 @@
 /**
  * The pool: where each service's server list and scheduling table stand, written aside and switched by one word.
  *
- *   pool + 0   servers in the list (n)
- *        + 1   words of scheduling table (t)
- *        + 2   wrr: greatest common divisor of the weights
- *        + 3   wrr: the weight to begin each round with
- *        + 8   n server rows, most recently added first, as IPVS keeps them
- *   + 8 + n    t words of the scheduler's own: a hash table for sh and mh, nothing for those that scan
+ *   pool + 0     servers in the list (n)
+ *        + 1     words of scheduling table (t)
+ *        + 2     wrr: greatest common divisor of the weights
+ *        + 3     wrr: the weight to begin each round with
+ *        + 4     the scheduler, a SchedulerId
+ *        + 5     the service's flags, persistence and netmask, for whoever adopts the tables: rows follow them
+ *        + 8     n server rows, most recently added first, as IPVS keeps them
+ *   + 8 + n      t words of the scheduler's own: a hash table for sh and mh, nothing for those that scan
+ *   + 8 + n + t  n times what was asked for of each server, for whoever adopts the tables (director/server-list.ts)
  *
  * A list of local addresses is simpler: a count, then rows of `locals`.
  */
@@ -14,7 +17,16 @@ import { u32 } from '../subset/integers.ts'
 import { pool } from './tables.ts'
 
 export const POOL_HEADER_WORDS = 8
-export const PoolOffset = { servers: 0, tableWords: 1, gcd: 2, firstWeight: 3 } as const
+export const PoolOffset = {
+  servers: 0,
+  tableWords: 1,
+  gcd: 2,
+  firstWeight: 3,
+  scheduler: 4,
+  flags: 5,
+  persistence: 6,
+  netmask: 7,
+} as const
 
 const wordAt = pool.cursor()
 

@@ -5,8 +5,9 @@
  * `pickServer`; if it has a `build` half, a line in director/server-list.ts. Numbers never change: they stand
  * in tables that outlive a daemon.
  */
-import type { u32 } from '../subset/integers.ts'
+import { u32 } from '../subset/integers.ts'
 import type { Flow } from './flow.ts'
+import { PoolOffset, poolWord } from './pool.ts'
 import { pickDh } from './schedulers/dh.ts'
 import { pickFo } from './schedulers/fo.ts'
 import { pickLblc } from './schedulers/lblc.ts'
@@ -45,7 +46,7 @@ export const SchedulerId = {
 /** A row of `servers`, or NONE if no server can take it. */
 export function pickServer(service: Service, flow: Flow): u32 {
   const list: u32 = service.pool
-  const scheduler: u32 = service.scheduler
+  const scheduler: u32 = poolWord(u32(list + PoolOffset.scheduler))
   if (scheduler === SchedulerId.rr) return pickRr(service, list)
   if (scheduler === SchedulerId.wrr) return pickWrr(service, list)
   if (scheduler === SchedulerId.lc) return pickLc(list)

@@ -14,7 +14,8 @@
  *   packet path     connections, localPorts, localities, fragments, counters, rr/wrr positions, cached hops
  *   control plane   everything else; and takes expired connections out
  *
- * A service's servers change by writing a new stretch of `pool` aside and then one word, `service.pool`.
+ * A service's servers, scheduler and settings change by writing a new stretch of `pool` aside and then one word,
+ * `service.pool`.
  */
 import { row, type ViewOf } from '../subset/struct.ts'
 import { table } from '../subset/table.ts'
@@ -22,14 +23,20 @@ import * as limits from './limits.ts'
 import { tcpTransitions } from './tcp.ts'
 import { REASONS_MAX } from './verdict.ts'
 
-/** Bump on every change of a layout below: a new daemon refuses tables of another version. */
-export const SCHEMA_VERSION = 2
+/**
+ * Bump when the meaning of something below changes: a new daemon refuses tables of another version. A changed layout
+ * is noticed by itself (`settings.layout`).
+ */
+export const SCHEMA_VERSION = 3
 
 export const NONE = 0xffffffff
 
 /** Row 0 is all there is: what is true of the whole packet path. */
 export const Settings = row('settings', {
+  /** These two stay first, whatever else changes: director/schema.ts. */
   schemaVersion: 'u32',
+  /** A hash of every table's fields and order. */
+  layout: 'u32',
   /** Mixed into every hash: drawn at start, so that nobody can choose colliding clients. */
   hashSeed: 'u32',
   /** Lines - 1 of `connections`, without those past the end; slots - 1 of the other hash tables. */
@@ -61,6 +68,8 @@ export const Settings = row('settings', {
   localities: 'atomic',
   /** Services on TCP port 21 exist: they take FTP's data connections, too. */
   ftpServices: 'u32',
+  /** Of the network namespace whose interfaces are meant: its inode; 0: not in a kernel. */
+  network: 'u32',
 })
 
 export const Switch = {
@@ -105,9 +114,9 @@ export const Service = row('service', {
   family: 'u8',
   firewallMark: 'u32',
   flags: 'u32',
-  /** SchedulerId. */
-  scheduler: 'u32',
-  /** Where in `pool` the server list stands now. */
+  /** Services are listed by it: it grows with each that is added. */
+  order: 'u32',
+  /** Where in `pool` the server list stands now, with the scheduler and its table. */
   pool: 'u32',
   /** rr, wrr: one past the list position last chosen; 0: the head. */
   position: 'u32',
@@ -133,11 +142,14 @@ export const Service = row('service', {
 })
 export const ServiceFlag = {
   persistent: 1,
+  /** The service is there: without it the row is free, or was being added or removed. */
   hashed: 2,
   onePacket: 4,
   schedulerFlag1: 8,
   schedulerFlag2: 16,
   schedulerFlag3: 32,
+  /** Persistence engine sip: by Call-ID instead of by address. */
+  sip: 64,
 } as const
 
 export const Server = row('server', {
@@ -181,12 +193,28 @@ export const Server = row('server', {
 export const ServerFlag = {
   /** In its service's list; a removed server's row stays as long as connections name it. */
   available: 1,
+  /** Its answers come back through us, and may until its last connection has ended (Role.real). */
+  returning: 2,
 } as const
 /** IP_VS_CONN_F_TUNNEL_TYPE_… and IP_VS_TUNNEL_ENCAP_FLAG_… (uapi/linux/ip_vs.h). */
 export const TunnelType = { ipip: 0, gue: 1, gre: 2 } as const
 export const TunnelFlag = { checksum: 1, remoteChecksum: 2 } as const
 /** IP_VS_CONN_F_MASQ … (uapi/linux/ip_vs.h); fullnat is ours. */
 export const Forwarding = { masquerade: 0, local: 1, tunnel: 2, direct: 3, fullnat: 5 } as const
+
+/**
+ * For each row of `servers`, of which service it is: by its key, for it may be gone while connections name the server.
+ * Protocol 0 is a firewall mark, in address3. The packet path does not look here.
+ */
+export const ServerOrigin = row('serverOrigin', {
+  address0: 'u32',
+  address1: 'u32',
+  address2: 'u32',
+  address3: 'u32',
+  port: 'u16',
+  protocol: 'u8',
+  family: 'u8',
+})
 
 /** Server lists, scheduling tables, local address lists; see pool.ts. */
 export const PoolWord = row('poolWord', { value: 'u32' })
@@ -383,6 +411,7 @@ export const addressRoles = table('addressRoles', AddressRole, 1 << 16)
 export const serviceIndex = table('serviceIndex', ServiceSlot, limits.SERVICE_SLOTS)
 export const services = table('services', Service, limits.SERVICES_MAX)
 export const servers = table('servers', Server, limits.SERVERS_MAX)
+export const serverOrigins = table('serverOrigins', ServerOrigin, limits.SERVERS_MAX)
 export const pool = table('pool', PoolWord, limits.POOL_WORDS)
 export const connections = table(
   'connections',
@@ -424,6 +453,7 @@ export const TABLES = [
   serviceIndex,
   services,
   servers,
+  serverOrigins,
   pool,
   connections,
   localPorts,

@@ -6,7 +6,7 @@
  */
 import { ipToWords } from '../base/ip.ts'
 import { foldAddress } from '../dataplane/hash.ts'
-import { addressRoles } from '../dataplane/tables.ts'
+import { addressRoles, Role } from '../dataplane/tables.ts'
 
 export class AddressRoles {
   /** Holders by fold × 8 + role. */
@@ -33,5 +33,15 @@ export class AddressRoles {
     this.#holders.delete(key)
     const entry = addressRoles.row(fold)
     entry.roles &= ~role
+  }
+
+  /** Takes the roles that nobody here holds out of the table: an earlier daemon left them. */
+  clearStrangers(): void {
+    for (let fold = 0; fold < addressRoles.memory.capacity; fold++) {
+      const entry = addressRoles.row(fold)
+      for (const role of Object.values(Role)) {
+        if ((entry.roles & role) !== 0 && !this.#holders.has(fold * 8 + role)) entry.roles &= ~role
+      }
+    }
   }
 }

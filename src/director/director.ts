@@ -4,17 +4,17 @@
  * Requests in, changed rows out; no clock, no socket. It works on the set of tables in use (`TableSet.use`). Every
  * request either does all it says or refuses and changes nothing.
  *
- * A removed server's row stays for a while (trash.ts): adding the server again takes the same row up, and its
- * connections live on.
+ * The daemon may be killed between any two writes, and the packet path reads on. So each request has one write that
+ * makes it true: `service.pool` for everything about servers and settings, `hashed` in a service's flags for its being
+ * there, `service.locals` for local addresses. What must be there before stands before it, what only follows from it
+ * behind; adopt.ts makes up for what is missing behind.
  */
 import { Role, ServerFlag, ServiceFlag } from '../dataplane/tables.ts'
 import * as tables from '../dataplane/tables.ts'
-import { updateOverload } from '../dataplane/server.ts'
 import { SchedulerId } from '../dataplane/schedule.ts'
 import { adjustCurrentWeight } from '../dataplane/schedulers/wrr.ts'
 import { PoolOffset } from '../dataplane/pool.ts'
 import { FTP_PORT } from '../dataplane/service.ts'
-import { now, TICKS_PER_SECOND } from '../subset/clock.ts'
 import { AddressRoles } from './address-roles.ts'
 import { ClaimLog, type Endpoint } from './claim-log.ts'
 import {
@@ -27,20 +27,18 @@ import {
   isOfOtherFamily,
   refuse,
   serverText,
-  serviceFamily,
   serviceText,
 } from './check.ts'
 import {
-  clearRow,
   connectionsOf,
   protocolOf,
   serverId,
   serviceId,
-  writeAddress,
   zeroCounters,
   type ServerEntry,
   type ServiceEntry,
 } from './entries.ts'
+import { CountedAddresses } from './counted-addresses.ts'
 import { Estimator } from './estimator.ts'
 import { LocalAddresses } from './local-addresses.ts'
 import { Localities } from './localities.ts'
@@ -55,33 +53,88 @@ import type {
 import { PoolAllocator } from './pool-allocator.ts'
 import { RowAllocator } from './row-allocator.ts'
 import { retireServerList, writeServerList } from './server-list.ts'
-import { enterService, leaveService } from './service-index.ts'
+import {
+  beginServerRow,
+  forgetPath,
+  joinService,
+  returnsThroughUs,
+  writeServerRow,
+} from './server-rows.ts'
+import { ServerTrash } from './server-trash.ts'
+import { enterService, hasRoomForService, leaveService } from './service-index.ts'
+import { beginServiceRow, clearServiceRow, writeServiceRow } from './service-rows.ts'
+import { serviceSpec } from './spec.ts'
 import { endAllOf } from './sweep.ts'
 import { SyncDaemons } from './sync-daemons.ts'
-import { Trash } from './trash.ts'
 
 type AddressedKey = Extract<ServiceKey, { readonly port: number }>
 
 /** A refusal, or null: done. */
 export type Outcome = Refusal | null
 
-export class Director {
-  readonly services = new Map<string, ServiceEntry>()
+/** What a director knows: nothing at first, or what adopt.ts found in tables. */
+export interface Model {
+  readonly services: Map<string, ServiceEntry>
   readonly locals: LocalAddresses
-  /** What packets are taken from the host's own stack. */
-  readonly claims = new ClaimLog()
-  readonly sync = new SyncDaemons()
-  /** How many servers have an address, those among them that only connections name. */
-  readonly serverAddresses = new Map<string, number>()
-  readonly #roles = new AddressRoles()
-  readonly #serviceRows = new RowAllocator(tables.services.memory.capacity)
-  readonly #serverRows = new RowAllocator(tables.servers.memory.capacity)
-  readonly #pool = new PoolAllocator(tables.pool.memory.capacity)
-  readonly #localities = new Localities()
-  readonly #trash = new Trash()
+  readonly claims: ClaimLog
+  readonly roles: AddressRoles
+  readonly serviceRows: RowAllocator
+  readonly serverRows: RowAllocator
+  readonly pool: PoolAllocator
+  readonly trash: ServerTrash
+  readonly localities: Localities
+  /** Of all servers, those among them that only connections name. */
+  readonly addresses: CountedAddresses
+  /** For the next service. */
+  order: number
+}
 
-  constructor() {
-    this.locals = new LocalAddresses(this.#roles, this.#pool, this.claims)
+function emptyModel(): Model {
+  const [claims, roles] = [new ClaimLog(), new AddressRoles()]
+  const serverRows = new RowAllocator(tables.servers.memory.capacity)
+  const localities = new Localities()
+  const addresses = new CountedAddresses()
+  const pool = new PoolAllocator(tables.pool.memory.capacity)
+  return {
+    services: new Map(),
+    locals: new LocalAddresses(roles, pool, claims),
+    claims,
+    roles,
+    serviceRows: new RowAllocator(tables.services.memory.capacity),
+    serverRows,
+    pool,
+    trash: new ServerTrash({ rows: serverRows, roles, claims, localities, addresses }),
+    localities,
+    addresses,
+    order: 1,
+  }
+}
+
+export class Director {
+  readonly sync = new SyncDaemons()
+  readonly #model: Model
+
+  /** Of fresh tables, or what `adoptTables` returned. */
+  constructor(model: Model = emptyModel()) {
+    this.#model = model
+  }
+
+  get services(): ReadonlyMap<string, ServiceEntry> {
+    return this.#model.services
+  }
+
+  get locals(): LocalAddresses {
+    return this.#model.locals
+  }
+
+  /** What packets are taken from the host's own stack. */
+  get claims(): ClaimLog {
+    return this.#model.claims
+  }
+
+  /** Does a server have this address, or did one that connections still name? */
+  get serverAddresses(): { has(address: string): boolean } {
+    return this.#model.addresses
   }
 
   /** Virtual services, and real servers of all of them. */
@@ -101,69 +154,46 @@ export class Director {
     }
     const refusal = checkServiceKey(key) ?? checkServiceSettings(key, settings)
     if (refusal !== undefined) return refusal
-    const row = this.#serviceRows.take()
+    const { serviceRows, pool, roles, claims } = this.#model
+    if (!('firewallMark' in key) && !hasRoomForService(key.address, key.port, protocolOf(key))) {
+      return refuse('ENOSPC', 'the index of virtual services is full')
+    }
+    const row = serviceRows.take()
     if (row === undefined) return refuse('ENOSPC', 'the table of virtual services is full')
     const service = tables.services.row(row)
-    const entry: ServiceEntry = {
-      row,
-      key,
-      settings,
-      servers: [],
-      locals: [],
-      estimator: new Estimator(),
-    }
-    clearRow(tables.services, row)
-    service.family = serviceFamily(key)
-    service.protocol = protocolOf(key)
-    if ('firewallMark' in key) service.firewallMark = key.firewallMark
-    else {
-      writeAddress(service, key.address)
-      service.port = key.port
-    }
-    this.#writeServiceSettings(entry, settings)
-    if (!writeServerList(this.#pool, service, [])) {
-      this.#serviceRows.free(row)
+    beginServiceRow(row, key, this.#model.order)
+    const spec = serviceSpec(settings)
+    if (!writeServerList(pool, service, spec, [])) {
+      clearServiceRow(row)
+      serviceRows.free(row)
       return refuse('ENOSPC', 'the pool of server lists is full')
     }
     this.#resetScheduler(row)
-    if (!('firewallMark' in key) && !this.#announce(key, row)) {
-      retireServerList(this.#pool, service.pool)
-      this.#serviceRows.free(row)
-      return refuse('ENOSPC', 'the index of virtual services is full')
+    if (!('firewallMark' in key)) roles.add(key.address, Role.virtual)
+    writeServiceRow(service, spec)
+    // Now it is there; packets find it by the index.
+    this.#model.order++
+    this.#model.services.set(serviceId(key), newServiceEntry(row, key, settings))
+    if (!('firewallMark' in key)) {
+      enterService(key.address, key.port, protocolOf(key), row)
+      countSpecial(key, 1)
+      claims.claim('destinations', endpointOf(key))
     }
-    this.services.set(serviceId(key), entry)
     return null
-  }
-
-  /** From here on packets find the service. */
-  #announce(key: AddressedKey, row: number): boolean {
-    if (!enterService(key.address, key.port, protocolOf(key), row)) return false
-    countSpecial(key, 1)
-    this.#roles.add(key.address, Role.virtual)
-    this.claims.claim('destinations', endpointOf(key))
-    return true
   }
 
   editService(key: ServiceKey, settings: ServiceSettings): Outcome {
     const entry = this.find(key)
     if (entry === undefined) return noService(key)
-    const refusal =
-      checkServiceSettings(key, settings) ??
-      checkOnePacket(
-        settings,
-        entry.servers.map((each) => each.settings),
-      )
+    const wishes = entry.servers.map((each) => each.settings)
+    const refusal = checkServiceSettings(key, settings) ?? checkOnePacket(settings, wishes)
     if (refusal !== undefined) return refusal
+    const isOther = settings.scheduler !== entry.settings.scheduler
+    if (!this.#writeList(entry, entry.servers, settings)) return poolIsFull()
+    entry.settings = settings
     const service = tables.services.row(entry.row)
-    const scheduler = service.scheduler
-    const old = entry.settings
-    this.#writeServiceSettings(entry, settings)
-    if (service.scheduler === scheduler) return null
-    if (!this.#writeList(entry, entry.servers)) {
-      this.#writeServiceSettings(entry, old)
-      return refuse('ENOSPC', 'the pool of server lists is full')
-    }
-    this.#resetScheduler(entry.row)
+    writeServiceRow(service, serviceSpec(settings))
+    if (isOther) this.#resetScheduler(entry.row)
     return null
   }
 
@@ -171,45 +201,33 @@ export class Director {
     const service = tables.services.row(row)
     service.position = 0
     service.currentWeight = poolWordAt(service.pool + PoolOffset.firstWeight)
-    this.#localities.begin(row, service.scheduler)
-  }
-
-  #writeServiceSettings(entry: ServiceEntry, settings: ServiceSettings): void {
-    const service = tables.services.row(entry.row)
-    service.scheduler = SchedulerId[settings.scheduler as keyof typeof SchedulerId]
-    service.flags =
-      ServiceFlag.hashed |
-      (settings.persistenceTimeoutS > 0 ? ServiceFlag.persistent : 0) |
-      (settings.onePacket ? ServiceFlag.onePacket : 0) |
-      (settings.schedulerFlags << 3)
-    service.persistence = settings.persistenceTimeoutS * TICKS_PER_SECOND
-    service.netmask = settings.netmask
-    entry.settings = settings
+    this.#model.localities.begin(row, poolWordAt(service.pool + PoolOffset.scheduler))
   }
 
   deleteService(key: ServiceKey): Outcome {
     const entry = this.find(key)
     if (entry === undefined) return noService(key)
-    this.services.delete(serviceId(key))
+    const { services, roles, claims, trash, pool, locals, localities, serviceRows } = this.#model
+    const service = tables.services.row(entry.row)
+    service.flags &= ~ServiceFlag.hashed
+    // Now it is gone; what it had follows.
+    services.delete(serviceId(key))
     if (!('firewallMark' in key)) {
       leaveService(key.address, key.port, protocolOf(key), entry.row)
-      this.#roles.remove(key.address, Role.virtual)
-      this.claims.release('destinations', endpointOf(key))
+      roles.remove(key.address, Role.virtual)
+      claims.release('destinations', endpointOf(key))
       countSpecial(key, -1)
     }
-    const service = tables.services.row(entry.row)
     for (const server of entry.servers) {
-      this.#discard(entry, server)
+      trash.discard(serviceId(key), server)
       tables.servers.row(server.row).service = tables.NONE
     }
-    for (const { row } of this.#trash.serversOf(serviceId(key))) {
-      tables.servers.row(row).service = tables.NONE
-    }
-    retireServerList(this.#pool, service.pool)
-    this.locals.removeAll(entry)
-    this.#localities.end(entry.row)
-    clearRow(tables.services, entry.row)
-    this.#serviceRows.free(entry.row)
+    trash.dropService(serviceId(key))
+    retireServerList(pool, service.pool)
+    locals.removeAll(entry)
+    localities.end(entry.row)
+    clearServiceRow(entry.row)
+    serviceRows.retire(entry.row)
     return null
   }
 
@@ -244,8 +262,9 @@ export class Director {
     }
     const unfit = checkServerAddress(server) ?? checkServerCount(entry.servers.length)
     if (unfit !== undefined) return unfit
-    const revived = this.#trash.find(serviceId(key), server)
-    const row = revived?.row ?? this.#takeServerRow()
+    const { trash, serverRows } = this.#model
+    const revived = trash.find(serviceId(key), serverId(server))
+    const row = revived?.row ?? serverRows.take() ?? trash.takeIdle()
     if (row === undefined) return refuse('ENOSPC', 'the table of real servers is full')
     const added: ServerEntry = {
       row,
@@ -256,21 +275,36 @@ export class Director {
       hasRole: revived?.hasRole ?? false,
       estimator: revived?.estimator ?? new Estimator(),
     }
-    if (revived === undefined) clearRow(tables.servers, row)
-    else if (endsOrphans() && connectionsOf(tables.servers.row(row)) > 0) endAllOf(row)
     // The row first, then the list that names it.
-    this.#writeServerRow(entry, added)
-    if (!this.#writeList(entry, [added, ...entry.servers])) {
-      if (revived === undefined) this.#serverRows.free(row)
-      else tables.servers.row(row).flags &= ~ServerFlag.available
-      return refuse('ENOSPC', 'the pool of server lists is full')
-    }
-    this.#trash.remove(serviceId(key), server)
-    if (revived === undefined) this.#countAddress(server.address, 1)
-    entry.servers = [added, ...entry.servers]
+    if (revived === undefined) this.#begin(key, added)
+    else reviveRow(added)
+    writeServerRow(added)
+    forgetPath(row)
     this.#addRole(added)
+    joinService(row, entry.row)
+    if (!this.#writeList(entry, [added, ...entry.servers])) {
+      this.#takeBack(key, added, revived)
+      return poolIsFull()
+    }
+    if (revived !== undefined) trash.revive(serviceId(key), serverId(server))
+    entry.servers = [added, ...entry.servers]
     this.#listChanged(entry, 'added', 0)
     return null
+  }
+
+  #begin(key: ServiceKey, added: ServerEntry): void {
+    this.#model.addresses.add(added.key.address)
+    beginServerRow(key, added)
+  }
+
+  /** The server could not be added after all. */
+  #takeBack(key: ServiceKey, added: ServerEntry, revived: ServerEntry | undefined): void {
+    if (revived === undefined) {
+      this.#model.trash.discard(serviceId(key), added)
+      return
+    }
+    revived.hasRole = added.hasRole
+    tables.servers.row(revived.row).flags &= ~ServerFlag.available
   }
 
   editServer(key: ServiceKey, server: ServerKey, settings: ServerSettings): Outcome {
@@ -281,17 +315,17 @@ export class Director {
     if (refusal !== undefined) return refusal
     const edited = findServer(entry, server)
     if (edited === undefined) return noServer(key, server)
-    const old = edited.settings
-    const oldLastWeight = edited.lastWeight
+    const { settings: old, lastWeight } = edited
     edited.settings = settings
     if (settings.weight > 0) edited.lastWeight = settings.weight
+    this.#addRole(edited)
     if (!this.#writeList(entry, entry.servers)) {
       edited.settings = old
-      edited.lastWeight = oldLastWeight
-      return refuse('ENOSPC', 'the pool of server lists is full')
+      edited.lastWeight = lastWeight
+      return poolIsFull()
     }
-    this.#writeServerRow(entry, edited)
-    this.#addRole(edited)
+    writeServerRow(edited)
+    forgetPath(edited.row)
     this.#listChanged(entry, 'edited', 0)
     return null
   }
@@ -319,8 +353,10 @@ export class Director {
   /** Answers of a server come back through us; once they do, they may until its last connection has ended. */
   #addRole(server: ServerEntry): void {
     if (server.hasRole || server.protocol === 0 || !returnsThroughUs(server.settings)) return
-    this.#roles.add(server.key.address, Role.real)
-    this.claims.claim('sources', { ...server.key, protocol: server.protocol })
+    const { roles, claims } = this.#model
+    tables.servers.row(server.row).flags |= ServerFlag.returning
+    roles.add(server.key.address, Role.real)
+    claims.claim('sources', { ...server.key, protocol: server.protocol })
     server.hasRole = true
   }
 
@@ -330,92 +366,45 @@ export class Director {
     const position = entry.servers.findIndex((each) => serverId(each.key) === serverId(server))
     if (position < 0) return noServer(key, server)
     const left = entry.servers.filter((_, i) => i !== position)
-    if (!this.#writeList(entry, left)) return refuse('ENOSPC', 'the pool of server lists is full')
+    if (!this.#writeList(entry, left)) return poolIsFull()
     const removed = entry.servers[position]!
     entry.servers = left
-    this.#discard(entry, removed)
+    this.#model.trash.discard(serviceId(key), removed)
     this.#listChanged(entry, 'removed', position)
     return null
   }
 
-  /** Takes a server that is in no list any more out of use. */
-  #discard(entry: ServiceEntry, server: ServerEntry): void {
-    tables.servers.row(server.row).flags &= ~ServerFlag.available
-    this.#trash.put(serviceId(entry.key), server)
-  }
-
-  #countAddress(address: string, change: 1 | -1): void {
-    const count = (this.serverAddresses.get(address) ?? 0) + change
-    if (count > 0) this.serverAddresses.set(address, count)
-    else this.serverAddresses.delete(address)
-  }
-
-  /** A row that no server has; if need be, one that is only remembered for a while. */
-  #takeServerRow(): number | undefined {
-    const fresh = this.#serverRows.take()
-    if (fresh !== undefined) return fresh
-    const idle = this.#trash.takeIdle()
-    if (idle === undefined) return undefined
-    this.#countAddress(idle.key.address, -1)
-    this.#removeRole(idle)
-    this.#localities.forget(new Set([idle.row]))
-    return idle.row
-  }
-
   /** Frees what nothing refers to any more. Call it after each sweep, about once a second. */
   reclaim(): void {
-    this.#pool.reclaim()
-    this.locals.reclaim()
-    this.#localities.run()
-    const forgotten = this.#trash.reclaim(now(), (server) => this.#removeRole(server))
-    if (forgotten.length === 0) return
-    this.#localities.forget(new Set(forgotten.map(({ row }) => row)))
-    for (const { row, key } of forgotten) {
-      this.#countAddress(key.address, -1)
-      this.#serverRows.free(row)
-    }
+    const { pool, locals, trash, localities, serviceRows, serverRows } = this.#model
+    pool.reclaim()
+    locals.reclaim()
+    serviceRows.reclaim()
+    serverRows.reclaim()
+    trash.reclaim()
+    localities.run()
   }
 
-  #removeRole(server: ServerEntry): void {
-    if (!server.hasRole) return
-    this.#roles.remove(server.key.address, Role.real)
-    this.claims.release('sources', { ...server.key, protocol: server.protocol })
-    server.hasRole = false
-  }
-
-  #writeList(entry: ServiceEntry, servers: readonly ServerEntry[]): boolean {
+  #writeList(
+    entry: ServiceEntry,
+    servers: readonly ServerEntry[],
+    settings: ServiceSettings = entry.settings,
+  ): boolean {
+    const service = tables.services.row(entry.row)
     const list = servers.map(({ row, key, settings, lastWeight }) => ({
       row,
       address: key.address,
       port: key.port,
-      weight: settings.weight,
+      settings,
       lastWeight,
     }))
-    return writeServerList(this.#pool, tables.services.row(entry.row), list)
-  }
-
-  #writeServerRow(entry: ServiceEntry, { row, key, settings }: ServerEntry): void {
-    const server = tables.servers.row(row)
-    writeAddress(server, key.address)
-    server.port = key.port
-    server.family = key.address.includes(':') ? 6 : 4
-    server.forwarding = FORWARDING[settings.forwarding]
-    server.weight = settings.weight
-    server.upperThreshold = settings.upperThreshold
-    server.lowerThreshold = settings.lowerThreshold
-    server.tunnelType = tables.TunnelType[settings.tunnel.type]
-    server.tunnelFlags = TUNNEL_FLAGS[settings.tunnel.checksum]
-    server.tunnelPort = settings.tunnel.port
-    server.pathMtu = 0
-    server.service = entry.row
-    server.flags |= ServerFlag.available
-    updateOverload(server)
+    return writeServerList(this.#model.pool, service, serviceSpec(settings), list)
   }
 
   /** What the scheduler remembers follows the list (ip_vs_rr.c, ip_vs_wrr.c: dest_changed). */
   #listChanged(entry: ServiceEntry, how: 'added' | 'edited' | 'removed', position: number): void {
     const service = tables.services.row(entry.row)
-    if (service.scheduler === SchedulerId.wrr) {
+    if (poolWordAt(service.pool + PoolOffset.scheduler) === SchedulerId.wrr) {
       service.position = 0
       service.currentWeight = adjustCurrentWeight(service.currentWeight, {
         gcd: poolWordAt(service.pool + PoolOffset.gcd),
@@ -428,23 +417,8 @@ export class Director {
   }
 }
 
-const FORWARDING: Readonly<Record<ServerSettings['forwarding'], number>> = {
-  masquerade: tables.Forwarding.masquerade,
-  local: tables.Forwarding.local,
-  tunnel: tables.Forwarding.tunnel,
-  direct: tables.Forwarding.direct,
-  fullnat: tables.Forwarding.fullnat,
-}
-
-const TUNNEL_FLAGS: Readonly<Record<ServerSettings['tunnel']['checksum'], number>> = {
-  none: 0,
-  checksum: tables.TunnelFlag.checksum,
-  'remote-checksum': tables.TunnelFlag.remoteChecksum,
-}
-
-/** Do the server's answers pass the director? */
-function returnsThroughUs(settings: ServerSettings): boolean {
-  return settings.forwarding === 'masquerade' || settings.forwarding === 'fullnat'
+function newServiceEntry(row: number, key: ServiceKey, settings: ServiceSettings): ServiceEntry {
+  return { row, key, settings, servers: [], locals: [], estimator: new Estimator() }
 }
 
 /** Services that take more than their own port: the packet path looks for them only where there are some. */
@@ -452,11 +426,6 @@ function countSpecial({ protocol, port }: AddressedKey, change: number): void {
   const common = tables.settings.row(0)
   if (port === 0) common.portZeroServices += change
   if (port === FTP_PORT && protocol === 'tcp') common.ftpServices += change
-}
-
-/** expire_nodest_conn: the connections of a removed server are over, even if it comes back at once. */
-function endsOrphans(): boolean {
-  return (tables.settings.row(0).switches & tables.Switch.expireNoDestination) !== 0
 }
 
 function endpointOf(key: AddressedKey): Endpoint {
@@ -478,4 +447,21 @@ function noService(key: ServiceKey): Refusal {
 
 function noServer(key: ServiceKey, server: ServerKey): Refusal {
   return refuse('ENOENT', `${serviceText(key)} has no real server ${serverText(server)}`)
+}
+
+function poolIsFull(): Refusal {
+  return refuse('ENOSPC', 'the pool of server lists is full')
+}
+
+/**
+ * Its counters count on, unless the service was removed, too (ip_vs_ctl.c, __ip_vs_update_dest). With
+ * expire_nodest_conn its connections are over, even if it comes back at once.
+ */
+function reviveRow({ row, estimator }: ServerEntry): void {
+  const server = tables.servers.row(row)
+  const endsOrphans = (tables.settings.row(0).switches & tables.Switch.expireNoDestination) !== 0
+  if (endsOrphans && connectionsOf(server) > 0) endAllOf(row)
+  if (server.service !== tables.NONE) return
+  zeroCounters(server)
+  estimator.zero()
 }

@@ -65,7 +65,8 @@ export function writeAddress(row: AddressedRow, address: string): void {
 /** All zero again. */
 export function clearRow({ memory, struct }: AnyTable, index: number): void {
   const { bytes, base } = memory
-  new Uint8Array(bytes.buffer, bytes.byteOffset + base + index * struct.size, struct.size).fill(0)
+  const first = base + index * struct.size
+  for (let offset = 0; offset < struct.size; offset += 4) bytes.setUint32(first + offset, 0)
 }
 
 export type CountedRow = { -readonly [K in keyof Counters]: number }

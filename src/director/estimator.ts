@@ -19,11 +19,17 @@ export class Estimator {
   /** Counters when last looked at, then averages; undefined: nothing was counted yet. */
   #state: Float64Array | undefined
 
+  /** The counters stand here already: what was counted before is no rate of now. */
+  begin(counters: Counters): void {
+    if (isNothing(counters)) return
+    this.#state = new Float64Array(2 * FIELDS.length)
+    for (let i = 0; i < FIELDS.length; i++) this.#state[i] = counters[FIELDS[i]!]
+  }
+
   /** Two seconds later. */
   update(counters: Counters): void {
     if (this.#state === undefined) {
-      if (counters.connections === 0 && counters.inPackets === 0 && counters.outPackets === 0)
-        return
+      if (isNothing(counters)) return
       this.#state = new Float64Array(2 * FIELDS.length)
     }
     const state = this.#state
@@ -53,4 +59,8 @@ export class Estimator {
       outBytes: read(4),
     }
   }
+}
+
+function isNothing({ connections, inPackets, outPackets }: Counters): boolean {
+  return connections === 0 && inPackets === 0 && outPackets === 0
 }

@@ -9,6 +9,7 @@
  */
 import { hops } from '../dataplane/tables.ts'
 import { ZERO_MAC } from '../base/mac.ts'
+import type { FoundHops } from './hop-adoption.ts'
 import { HopEntry, hopId, type GatewayUse, type HopKey } from './hop-entry.ts'
 import { enterHop, leaveHop } from './hop-index.ts'
 import { HopRows } from './hop-rows.ts'
@@ -24,7 +25,7 @@ export interface Link {
 }
 
 export class HopEntries {
-  readonly rows = new HopRows()
+  readonly rows: HopRows
   /** Of the interfaces and routes as they are now; after a change call `rewrite`. */
   links: ReadonlyMap<number, Link> = new Map()
   sources = new HopSources([], [])
@@ -33,6 +34,18 @@ export class HopEntries {
   /** Entries with a row that nobody needs: without a MAC address, and with one, least recently confirmed first. */
   readonly #unresolved = new Set<HopEntry>()
   readonly #idle = new Set<HopEntry>()
+
+  /** Of fresh tables, or of those whose rows were `found` (hop-adoption.ts). */
+  constructor(found: FoundHops = { taken: [], neighbours: [] }) {
+    this.rows = new HopRows(found.taken)
+    for (const { row, mac, ...key } of found.neighbours) {
+      const entry = this.ensure(key)
+      entry.row = row
+      this.#byRow.set(row, entry)
+      if (mac !== undefined) entry.update({ ...key, mac, state: 'stale' })
+      this.sortIn(entry)
+    }
+  }
 
   /** All of them, as they are now. */
   list(): HopEntry[] {

@@ -7,7 +7,7 @@
  */
 import { hashAddress } from '../dataplane/hash.ts'
 import { NEIGHBOUR_PROBES_MAX } from '../dataplane/limits.ts'
-import { hops, neighbourIndex, settings } from '../dataplane/tables.ts'
+import { hops, HopState, neighbourIndex, settings } from '../dataplane/tables.ts'
 
 /** The slot where the search for this row of `hops` begins. */
 function homeOf(row: number): number {
@@ -39,9 +39,34 @@ export function enterHop(row: number): number[] | undefined {
 
 /** Takes row `row` out, whose interface and address are written still. */
 export function leaveHop(row: number): void {
-  const { neighbourMask } = settings.row(0)
   const slot = findSlot(row)
-  if (slot === undefined) return
+  if (slot !== undefined) emptySlot(slot)
+}
+
+/**
+ * Of an index that an earlier daemon left, perhaps in the middle of a change: takes out what it had begun. The rows
+ * that are in it.
+ */
+export function adoptIndex(): Set<number> {
+  const rows = new Set<number>()
+  for (let slot = 0; slot <= settings.row(0).neighbourMask; slot++) {
+    const { hop } = neighbourIndex.row(slot)
+    if (hop === 0) continue
+    // A row that is free, or that was being moved and is found somewhere else first.
+    const isRight = hops.row(hop - 1).state !== HopState.free && findSlot(hop - 1) === slot
+    if (isRight) rows.add(hop - 1)
+    else {
+      emptySlot(slot)
+      // What stood behind may have moved here.
+      slot--
+    }
+  }
+  return rows
+}
+
+/** Empties a slot, and moves up what stands behind it. */
+function emptySlot(slot: number): void {
+  const { neighbourMask } = settings.row(0)
   let hole = slot
   for (let i = 1; i <= neighbourMask; i++) {
     const at: number = (hole + i) & neighbourMask

@@ -24,6 +24,9 @@ export interface HopContents {
   readonly ownMac: string | undefined
 }
 
+/** Before it stand the two rows that are always there. */
+export const FIRST = 2
+
 const NO_WORDS: IpWords = [0, 0, 0, 0]
 const NO_MAC = { high: 0, low: 0 }
 
@@ -31,13 +34,18 @@ export class HopRows {
   /** Destinations that are the host itself, and those that nothing leads to. */
   readonly local = 0
   readonly unreachable = 1
-  readonly #allocator = new RowAllocator(hops.memory.capacity, 2)
+  readonly #allocator: RowAllocator
   #wasFreed = false
 
-  /** Writes the two rows that are always there. */
-  constructor() {
-    clearRow(this.local, HopState.local)
-    clearRow(this.unreachable, HopState.unreachable)
+  /** `taken`: rows that are in use already. Writes the two rows that are always there. */
+  constructor(taken: readonly number[] = []) {
+    this.#allocator = RowAllocator.around(hops.memory.capacity, taken, FIRST)
+    for (const [row, state] of [
+      [this.local, HopState.local],
+      [this.unreachable, HopState.unreachable],
+    ] as const) {
+      if (hops.row(row).state !== state) clearRow(row, state)
+    }
   }
 
   /** Rows in use, without those two. */
@@ -92,6 +100,7 @@ export class HopRows {
 
 function clearRow(index: number, state: number): void {
   const hop = hops.row(index)
+  hop.state = HopState.free
   for (const field of Object.keys(Hop.fields) as (keyof typeof Hop.fields)[]) hop[field] = 0
   hop.state = state
 }

@@ -16,6 +16,7 @@ import { macToParts, ZERO_MAC } from '../base/mac.ts'
 import { Flow } from '../dataplane/flow.ts'
 import { findHop } from '../dataplane/route.ts'
 import { interfaces, NONE } from '../dataplane/tables.ts'
+import { findHops, findInterfaces } from './hop-adoption.ts'
 import { HopEntries, type Link } from './hop-entries.ts'
 import type { HopEntry, HopKey, Neighbour, NeighbourState } from './hop-entry.ts'
 import { HopSources, type OwnAddress } from './hop-source.ts'
@@ -38,13 +39,35 @@ export interface HopStatus extends HopKey {
 type GatewaysInUse = Map<HopEntry, Set<string>>
 
 export class Hops {
-  readonly #entries = new HopEntries()
+  readonly #entries: HopEntries
   /** Next hop by address of real server, undefined where no route leads. */
   readonly #servers = new Map<string, HopEntry | undefined>()
   readonly #attached = new Set<number>()
   readonly #flow = Flow.local()
   #addresses: readonly OwnAddress[] = []
   #routes: readonly Route[] = []
+  /** Rows of gateways that an earlier daemon left: the trie names them until it is written anew. */
+  #abandoned: readonly number[] = []
+
+  private constructor(entries: HopEntries) {
+    this.#entries = entries
+  }
+
+  /** Of fresh tables. */
+  static begin(): Hops {
+    return new Hops(new HopEntries())
+  }
+
+  /** Goes on with what an earlier daemon left. Links, addresses, routes and neighbours are to be told all, next. */
+  static adopt(): Hops {
+    const found = findHops()
+    const hops = new Hops(new HopEntries(found))
+    hops.#abandoned = found.abandoned
+    const links = findInterfaces()
+    hops.#entries.links = new Map(links.map((link) => [link.index, link]))
+    for (const { index, isAttached } of links) if (isAttached) hops.#attached.add(index)
+    return hops
+  }
 
   /** Rows of `hops` in use for neighbours. */
   get used(): number {
@@ -63,6 +86,8 @@ export class Hops {
     entries.sources = new HopSources(this.#addresses, this.#routes)
     entries.rewrite()
     const { isChanged, problems } = this.#writeRoutes()
+    for (const row of this.#abandoned) entries.rows.free(row)
+    this.#abandoned = []
     for (const address of this.#servers.keys()) this.#assignServer(address)
     entries.rows.settle(isChanged)
     return problems

@@ -1,6 +1,7 @@
 /**
  * First contents of a fresh set of tables: masks, limits, switches, timeouts.
  */
+import { assert } from '../base/assert.ts'
 import { TICKS_PER_SECOND } from '../subset/clock.ts'
 import type { Table } from '../subset/table.ts'
 import type { Fields } from '../subset/struct.ts'
@@ -20,6 +21,7 @@ import {
   TimeoutRow,
   UDP_TIMEOUT_S,
 } from '../dataplane/timeout.ts'
+import { signTables } from './schema.ts'
 
 export interface TableOptions {
   /** Mixed into every hash; draw it at random, or choose it in a test. */
@@ -43,8 +45,11 @@ function maskOf<F extends Fields>(table: Table<F>, spare: number): number {
 
 /** Writes them into the set of tables in use, which is all zero. */
 export function initTables(options: TableOptions): void {
+  assert(
+    tables.serverOrigins.memory.capacity >= tables.servers.memory.capacity,
+    'every server has an origin',
+  )
   const settings = tables.settings.row(0)
-  settings.schemaVersion = tables.SCHEMA_VERSION
   settings.hashSeed = options.hashSeed
   settings.connectionMask = maskOf(tables.connections, PROBES_MAX)
   settings.serviceMask = maskOf(tables.serviceIndex, 0)
@@ -62,6 +67,7 @@ export function initTables(options: TableOptions): void {
   setTimeoutS(TimeoutRow.fragment, FRAGMENT_TIMEOUT_S)
   setTimeoutS(TimeoutRow.lblc, LOCALITY_TIMEOUT_S)
   setTimeoutS(TimeoutRow.lblcr, LOCALITY_TIMEOUT_S)
+  signTables()
 }
 
 /** Sets a row of `timeouts`, in seconds. */

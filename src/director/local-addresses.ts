@@ -5,13 +5,12 @@
  * together.
  */
 import { Protocol } from '../wire/ip-protocol.ts'
-import { LOCALS_MAX } from '../dataplane/limits.ts'
 import { Role } from '../dataplane/tables.ts'
 import * as tables from '../dataplane/tables.ts'
 import type { AddressRoles } from './address-roles.ts'
 import type { ClaimLog } from './claim-log.ts'
 import { checkLocal, refuse, serviceText } from './check.ts'
-import { writeAddress, type ServiceEntry } from './entries.ts'
+import { writeAddress, type LocalEntry, type ServiceEntry } from './entries.ts'
 import type { LocalAddressListing, Refusal } from './model.ts'
 import type { PoolAllocator } from './pool-allocator.ts'
 import { RowAllocator } from './row-allocator.ts'
@@ -20,18 +19,43 @@ import { writeLocalList } from './server-list.ts'
 /** Answers come back to a local address by these, on any port. */
 const PROTOCOLS = [Protocol.tcp, Protocol.udp]
 
+/** An address that is in use, or was: its row stays as long as connections name it. */
+interface LocalUse {
+  readonly row: number
+  /** How many services use it. */
+  services: number
+  /** Calls of `reclaim` in which neither services nor connections used it. */
+  idle: number
+}
+
+/** A packet that read a list just before it was switched has opened its connection by then. */
+const IDLE_MAX = 2
+
 export class LocalAddresses {
   readonly #roles: AddressRoles
   readonly #pool: PoolAllocator
   readonly #claims: ClaimLog
-  readonly #rows = new RowAllocator(LOCALS_MAX)
-  /** By address: its row and how many services use it. A row stays as long as connections name it. */
-  readonly #inUse = new Map<string, { row: number; services: number }>()
+  readonly #rows: RowAllocator
+  readonly #inUse = new Map<string, LocalUse>()
 
-  constructor(roles: AddressRoles, pool: PoolAllocator, claims: ClaimLog) {
+  /** `found`: what the tables hold already. Services then say what they use by `adopt`. */
+  constructor(
+    roles: AddressRoles,
+    pool: PoolAllocator,
+    claims: ClaimLog,
+    found: readonly LocalEntry[] = [],
+  ) {
     this.#roles = roles
     this.#pool = pool
     this.#claims = claims
+    const rows = found.map(({ row }) => row)
+    this.#rows = RowAllocator.around(tables.locals.memory.capacity, rows)
+    for (const { row, address } of found) this.#note(address, row)
+  }
+
+  /** An adopted service uses these. */
+  adopt(locals: readonly LocalEntry[]): void {
+    for (const { address } of locals) this.#inUse.get(address)!.services++
   }
 
   add(entry: ServiceEntry, address: string): Refusal | null {
@@ -51,7 +75,6 @@ export class LocalAddresses {
         locals.map(({ row }) => row),
       )
     ) {
-      if (use.services === 0) this.#close(address, use.row)
       return refuse('ENOSPC', 'the pool of server lists is full')
     }
     use.services++
@@ -59,14 +82,18 @@ export class LocalAddresses {
     return null
   }
 
-  #open(address: string): { row: number; services: number } | undefined {
+  #open(address: string): LocalUse | undefined {
     const row = this.#rows.take()
     if (row === undefined) return undefined
     const local = tables.locals.row(row)
-    writeAddress(local, address)
     local.connections = 0
     local.exhausted = 0
-    const use = { row, services: 0 }
+    writeAddress(local, address)
+    return this.#note(address, row)
+  }
+
+  #note(address: string, row: number): LocalUse {
+    const use = { row, services: 0, idle: 0 }
     this.#inUse.set(address, use)
     this.#roles.add(address, Role.local)
     for (const protocol of PROTOCOLS)
@@ -80,7 +107,9 @@ export class LocalAddresses {
     for (const protocol of PROTOCOLS) {
       this.#claims.release('destinations', { address, protocol, port: 0 })
     }
-    this.#rows.free(row)
+    const local = tables.locals.row(row)
+    ;[local.address0, local.address1, local.address2, local.address3] = [0, 0, 0, 0]
+    this.#rows.retire(row)
   }
 
   remove(entry: ServiceEntry, address: string): Refusal | null {
@@ -117,14 +146,12 @@ export class LocalAddresses {
 
   /** Frees addresses that neither services nor connections use any more. */
   reclaim(): void {
-    for (const [address, { row, services }] of this.#inUse) {
-      if (services === 0 && tables.locals.row(row).connections === 0) this.#close(address, row)
+    this.#rows.reclaim()
+    for (const [address, use] of this.#inUse) {
+      const isUsed = use.services > 0 || tables.locals.row(use.row).connections > 0
+      use.idle = isUsed ? 0 : use.idle + 1
+      if (use.idle > IDLE_MAX) this.#close(address, use.row)
     }
-  }
-
-  /** Every address that is in use, also by connections alone. */
-  addresses(): Iterable<string> {
-    return this.#inUse.keys()
   }
 
   list(entry: ServiceEntry): LocalAddressListing[] {

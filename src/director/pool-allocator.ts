@@ -1,24 +1,40 @@
 /**
  * Stretches of the pool: given in multiples of 16 words, taken back with a delay.
  *
- * A reader may have read a service's pool word just before it was switched and still be walking the old list.
- * So a stretch that is `retire`d is free only after `reclaim` was called twice: the caller does so no more often than
- * any packet can take (a sweep's interval is thousands of times that).
+ * A reader may have read a service's pool word just before it was switched and still be walking the old list. So a
+ * stretch that is `retire`d is free only after `reclaim` was called twice (grace.ts).
  */
+import { Grace } from './grace.ts'
+
 const GRAIN = 16
+
+export interface Stretch {
+  readonly offset: number
+  readonly words: number
+}
 
 export class PoolAllocator {
   readonly #capacity: number
   #next: number
   /** Free stretches by size in words. */
   readonly #free = new Map<number, number[]>()
-  #resting: { offset: number; words: number }[] = []
-  #retired: { offset: number; words: number }[] = []
+  readonly #retired = new Grace<Stretch>()
 
   /** Word 0 is never given: 0 means "no list". */
   constructor(capacity: number) {
     this.#capacity = capacity
     this.#next = GRAIN
+  }
+
+  /** As if exactly the stretches in `used`, which do not overlap, had been given. */
+  static around(capacity: number, used: readonly Stretch[]): PoolAllocator {
+    const allocator = new PoolAllocator(capacity)
+    for (const { offset, words } of [...used].sort((a, b) => a.offset - b.offset)) {
+      const gap = offset - allocator.#next
+      if (gap > 0) allocator.#give(allocator.#next, gap)
+      allocator.#next = offset + roundUp(words)
+    }
+    return allocator
   }
 
   /** Where `words` words may be written, or undefined if the pool is full. */
@@ -31,7 +47,27 @@ export class PoolAllocator {
       this.#next += size
       return offset
     }
-    return this.#split(size)
+    const cut = this.#split(size)
+    if (cut !== undefined || !this.#joinNeighbours()) return cut
+    return this.#free.get(size)?.pop() ?? this.#split(size)
+  }
+
+  /** Makes one stretch of free ones that lie side by side. False: there are none. */
+  #joinNeighbours(): boolean {
+    const free = [...this.#free].flatMap(([words, offsets]) =>
+      offsets.map((offset) => ({ offset, words })),
+    )
+    free.sort((a, b) => a.offset - b.offset)
+    const joined: { offset: number; words: number }[] = []
+    for (const stretch of free) {
+      const last = joined.at(-1)
+      if (last !== undefined && last.offset + last.words === stretch.offset) {
+        last.words += stretch.words
+      } else joined.push(stretch)
+    }
+    this.#free.clear()
+    for (const { offset, words } of joined) this.#give(offset, words)
+    return joined.length < free.length
   }
 
   /** Cuts `size` words off the smallest larger free stretch. */
@@ -48,14 +84,12 @@ export class PoolAllocator {
 
   /** The stretch of `words` words at `offset` is not pointed at any more. */
   retire(offset: number, words: number): void {
-    if (offset !== 0) this.#retired.push({ offset, words: roundUp(words) })
+    if (offset !== 0) this.#retired.retire({ offset, words: roundUp(words) })
   }
 
   /** Frees what was retired before the last call. */
   reclaim(): void {
-    for (const { offset, words } of this.#resting) this.#give(offset, words)
-    this.#resting = this.#retired
-    this.#retired = []
+    for (const { offset, words } of this.#retired.reclaim()) this.#give(offset, words)
   }
 
   #give(offset: number, words: number): void {

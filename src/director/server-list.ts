@@ -1,7 +1,8 @@
 /**
  * Writes a service's server list and scheduling table into the pool: the control half of every scheduler.
  *
- * Written aside, then `service.pool` is switched by one word; the old stretch is retired.
+ * Written aside, then `service.pool` is switched by one word; the old stretch is retired. The list holds all that was
+ * asked for of the service and its servers (spec.ts), so that word is the whole of every edit.
  */
 import { ipToWords } from '../base/ip.ts'
 import { POOL_HEADER_WORDS, PoolOffset } from '../dataplane/pool.ts'
@@ -10,23 +11,27 @@ import { buildMh } from '../dataplane/schedulers/mh.ts'
 import { buildSh } from '../dataplane/schedulers/sh.ts'
 import { buildWrr } from '../dataplane/schedulers/wrr.ts'
 import { pool, type Service } from '../dataplane/tables.ts'
-import type { PoolAllocator } from './pool-allocator.ts'
+import type { PoolAllocator, Stretch } from './pool-allocator.ts'
+import {
+  readServerSpec,
+  SERVER_SPEC_WORDS,
+  serverSpecWords,
+  type ServerSpec,
+  type ServiceSpec,
+} from './spec.ts'
 
 /** What the list says of one server. */
-export interface ListedServer {
+export interface ListedServer extends ServerSpec {
   readonly row: number
   readonly address: string
   readonly port: number
-  readonly weight: number
-  /** The last weight above 0 that it had. */
-  readonly lastWeight: number
 }
 
 const NO_TABLE = new Uint32Array(0)
 
 /** The scheduler's own table; empty for those that look through the list. */
 function buildTable(scheduler: number, list: readonly ListedServer[]): Uint32Array {
-  if (scheduler === SchedulerId.sh) return buildSh(list.map(({ weight }) => weight))
+  if (scheduler === SchedulerId.sh) return buildSh(list.map(({ settings }) => settings.weight))
   if (scheduler === SchedulerId.mh) {
     return buildMh(
       list.map(({ address, port, lastWeight }) => ({ fold: foldText(address), port, lastWeight })),
@@ -44,34 +49,70 @@ function foldText(address: string): number {
 export function writeServerList(
   allocator: PoolAllocator,
   service: Service,
+  spec: ServiceSpec,
   list: readonly ListedServer[],
 ): boolean {
-  const table = buildTable(service.scheduler, list)
-  const words = POOL_HEADER_WORDS + list.length + table.length
-  const offset = allocator.take(words)
+  const table = buildTable(spec.scheduler, list)
+  const { gcd, firstWeight } = buildWrr(list.map(({ settings }) => settings.weight))
+  const header = new Uint32Array(POOL_HEADER_WORDS)
+  header[PoolOffset.servers] = list.length
+  header[PoolOffset.tableWords] = table.length
+  header[PoolOffset.gcd] = gcd
+  header[PoolOffset.firstWeight] = firstWeight
+  header[PoolOffset.scheduler] = spec.scheduler
+  header[PoolOffset.flags] = spec.flags
+  header[PoolOffset.persistence] = spec.persistence
+  header[PoolOffset.netmask] = spec.netmask
+  const rows = list.map(({ row }) => row)
+  const words = [...header, ...rows, ...table, ...list.flatMap(serverSpecWords)]
+  const offset = writeAside(allocator, words)
   if (offset === undefined) return false
-  const { gcd, firstWeight } = buildWrr(list.map(({ weight }) => weight))
-  const write = (index: number, value: number) => {
-    pool.row(offset + index).value = value
-  }
-  write(PoolOffset.servers, list.length)
-  write(PoolOffset.tableWords, table.length)
-  write(PoolOffset.gcd, gcd)
-  write(PoolOffset.firstWeight, firstWeight)
-  list.forEach(({ row }, i) => write(POOL_HEADER_WORDS + i, row))
-  table.forEach((value, i) => write(POOL_HEADER_WORDS + list.length + i, value))
   const old = service.pool
   service.pool = offset
   retireServerList(allocator, old)
   return true
 }
 
+function writeAside(allocator: PoolAllocator, words: readonly number[]): number | undefined {
+  const offset = allocator.take(words.length)
+  if (offset === undefined) return undefined
+  const { bytes, base } = pool.memory
+  words.forEach((word, i) => bytes.setUint32(base + 4 * (offset + i), word, true))
+  return offset
+}
+
 /** The list at `offset` is not pointed at any more; 0 is none. */
 export function retireServerList(allocator: PoolAllocator, offset: number): void {
-  if (offset === 0) return
-  const servers = pool.row(offset + PoolOffset.servers).value
-  const table = pool.row(offset + PoolOffset.tableWords).value
-  allocator.retire(offset, POOL_HEADER_WORDS + servers + table)
+  if (offset !== 0) allocator.retire(offset, serverListStretch(offset).words)
+}
+
+/** Where the list at `offset`, which is not 0, stands. */
+export function serverListStretch(offset: number): Stretch {
+  const servers = wordAt(offset + PoolOffset.servers)
+  const table = wordAt(offset + PoolOffset.tableWords)
+  return { offset, words: POOL_HEADER_WORDS + servers * (1 + SERVER_SPEC_WORDS) + table }
+}
+
+/** The list that stands at `offset`, as `writeServerList` wrote it. Throws RangeError if nobody can have. */
+export function readServerList(offset: number): {
+  readonly spec: ServiceSpec
+  readonly servers: readonly (ServerSpec & { readonly row: number })[]
+} {
+  const servers = wordAt(offset + PoolOffset.servers)
+  const rows = offset + POOL_HEADER_WORDS
+  const specs = rows + servers + wordAt(offset + PoolOffset.tableWords)
+  return {
+    spec: {
+      scheduler: wordAt(offset + PoolOffset.scheduler),
+      flags: wordAt(offset + PoolOffset.flags),
+      persistence: wordAt(offset + PoolOffset.persistence),
+      netmask: wordAt(offset + PoolOffset.netmask),
+    },
+    servers: Array.from({ length: servers }, (_, i) => ({
+      row: wordAt(rows + i),
+      ...readServerSpec(wordsAt(specs + i * SERVER_SPEC_WORDS, SERVER_SPEC_WORDS)),
+    })),
+  }
 }
 
 /** Writes a service's local addresses (rows of `locals`) and switches to them. False: the pool is full. */
@@ -80,16 +121,28 @@ export function writeLocalList(
   service: Service,
   rows: readonly number[],
 ): boolean {
-  const offset = rows.length === 0 ? 0 : allocator.take(1 + rows.length)
+  const offset = rows.length === 0 ? 0 : writeAside(allocator, [rows.length, ...rows])
   if (offset === undefined) return false
-  if (offset !== 0) {
-    pool.row(offset).value = rows.length
-    rows.forEach((row, i) => {
-      pool.row(offset + 1 + i).value = row
-    })
-  }
   const old = service.locals
   service.locals = offset
-  if (old !== 0) allocator.retire(old, 1 + pool.row(old).value)
+  if (old !== 0) allocator.retire(old, localListStretch(old).words)
   return true
+}
+
+/** Where the local addresses at `offset`, which is not 0, stand. */
+export function localListStretch(offset: number): Stretch {
+  return { offset, words: 1 + wordAt(offset) }
+}
+
+/** The rows of `locals` that the list at `offset` names; 0 is none. */
+export function readLocalList(offset: number): number[] {
+  return offset === 0 ? [] : wordsAt(offset + 1, wordAt(offset))
+}
+
+function wordAt(index: number): number {
+  return pool.row(index).value
+}
+
+function wordsAt(index: number, count: number): number[] {
+  return Array.from({ length: count }, (_, i) => wordAt(index + i))
 }

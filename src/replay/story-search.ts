@@ -8,7 +8,7 @@ import { ipToWords } from '../base/ip.ts'
 import type { ExplainedStep } from '../control/protocol.ts'
 import { findRequest } from '../dataplane/connection.ts'
 import { Flow } from '../dataplane/flow.ts'
-import { serverCount, serverRow } from '../dataplane/pool.ts'
+import { PoolOffset, poolWord, serverCount, serverRow } from '../dataplane/pool.ts'
 import { SchedulerId } from '../dataplane/schedule.ts'
 import {
   connections,
@@ -129,7 +129,7 @@ function tellChoice(trial: Trial): ExplainedStep[] {
   const service = services.row(row)
   const count = serverCount(service.pool)
   const named = `${nameService(row)}, with ${count} real server${count === 1 ? '' : 's'}`
-  const scheduler = describeScheduler(service.scheduler, service.flags)
+  const scheduler = describeScheduler(poolWord(service.pool + PoolOffset.scheduler), service.flags)
   return [
     { step: 'service', text: `${named}${traitsOf(service)}` },
     { step: 'scheduler', text: scheduler },
@@ -146,7 +146,8 @@ function traitsOf({ persistence, flags }: Service): string {
   )
 }
 
-function tellCandidates({ pool, scheduler }: Service, trial: Trial): ExplainedStep[] {
+function tellCandidates({ pool }: Service, trial: Trial): ExplainedStep[] {
+  const scheduler = poolWord(pool + PoolOffset.scheduler)
   const rows = [...Array(serverCount(pool)).keys()].map((position) => serverRow(pool, position))
   const told = rows.filter((row, i) => i < CANDIDATES_TOLD_MAX || row === trial.server)
   const steps = told.map((row) => {

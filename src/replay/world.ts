@@ -87,7 +87,7 @@ export class World {
     setNow(0)
     initTables({ hashSeed: HASH_SEED })
     this.director = new Director()
-    this.#hops = new Hops()
+    this.#hops = Hops.begin()
     lan.interfaces.forEach(({ mac }, i) => {
       const { high, low } = macToParts(mac)
       this.#interfaces.set(high * 2 ** 32 + low, i + 1)
@@ -187,6 +187,7 @@ function capacitiesFor({ connections, neighbours, rules }: WorldSize): Record<st
     localPorts: lines + PROBES_MAX,
     services: rules + 1,
     servers: rules + 1,
+    serverOrigins: rules + 1,
     serviceIndex: powerAbove(2 * rules, 1 << 6, 1 << 20),
     hops,
     neighbourIndex: powerAbove(2 * hops, 1 << 10, 1 << 21),

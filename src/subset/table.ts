@@ -11,7 +11,7 @@ import type { Fields, Memory, Row, RowCursor, View } from './struct.ts'
 /** What is true of every table, whatever its rows. */
 export interface AnyTable {
   readonly name: string
-  readonly struct: { readonly size: number }
+  readonly struct: { readonly size: number; readonly fields: Fields }
   /** Rows, unless the engine is told another number. */
   readonly capacity: number
   /** First contents of a table that the packet path only reads. */

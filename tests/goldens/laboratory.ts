@@ -18,6 +18,7 @@ import {
 } from '../../src/dataplane/limits.ts'
 import { connections, TABLES } from '../../src/dataplane/tables.ts'
 import { Verdict, verdictOf } from '../../src/dataplane/verdict.ts'
+import { adoptTables } from '../../src/director/adopt.ts'
 import { Director } from '../../src/director/director.ts'
 import { Hops } from '../../src/director/hops.ts'
 import type { OwnAddress } from '../../src/director/hop-source.ts'
@@ -51,6 +52,7 @@ const CAPACITIES = {
   services: 64,
   serviceIndex: 128,
   servers: 256,
+  serverOrigins: 256,
   pool: 1 << 17,
   hops: 128,
   neighbourIndex: 256,
@@ -60,6 +62,8 @@ const CAPACITIES = {
 
 export interface LaboratoryOptions extends Partial<TableOptions> {
   readonly capacities?: Readonly<Record<string, number>>
+  /** What another laboratory left, and when. */
+  readonly adopted?: { readonly tables: TableSet; readonly ticks: number }
 }
 
 /** A frame that left the director. */
@@ -87,18 +91,23 @@ export class Laboratory {
   readonly hops: Hops
   readonly #sweep = new Sweep()
   readonly #mtu: Record<Side, number> = { client: 1500, server: 1500 }
-  #ticks = 1_000_000
+  #ticks: number
 
   constructor(options: LaboratoryOptions = {}) {
-    const { capacities, ...tableOptions } = options
-    this.tables = allocateTables(TABLES, { ...CAPACITIES, ...capacities })
+    const { capacities, adopted, ...tableOptions } = options
+    this.tables = adopted?.tables ?? allocateTables(TABLES, { ...CAPACITIES, ...capacities })
+    this.#ticks = adopted?.ticks ?? 1_000_000
     this.use()
     setSeed(1)
-    initTables({ hashSeed: 0x5eed, icmpPerSecond: 0, ...tableOptions })
-    this.director = new Director()
-    this.hops = new Hops()
+    if (adopted === undefined) initTables({ hashSeed: 0x5eed, icmpPerSecond: 0, ...tableOptions })
+    this.director = adopted === undefined ? new Director() : new Director(adoptTables())
+    this.hops = adopted === undefined ? Hops.begin() : Hops.adopt()
     this.hops.apply({ links: this.#links(), addresses: ADDRESSES, routes: ROUTES })
     this.hops.applyNeighbours(NEIGHBOURS)
+  }
+
+  get ticks(): number {
+    return this.#ticks
   }
 
   /** From here on the packet path, the director and the clock are this laboratory's. */

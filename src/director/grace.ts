@@ -1,0 +1,22 @@
+/**
+ * What is not referred to any more, but may still be in the hands of a packet that read the reference just before.
+ *
+ * It rests until `reclaim` was called twice. The caller does so no more often than any packet can take: a sweep's
+ * interval is thousands of times that.
+ */
+export class Grace<T> {
+  #resting: T[] = []
+  #retired: T[] = []
+
+  retire(item: T): void {
+    this.#retired.push(item)
+  }
+
+  /** What was retired before the last call: it is nobody's now. */
+  reclaim(): readonly T[] {
+    const rested = this.#resting
+    this.#resting = this.#retired
+    this.#retired = []
+    return rested
+  }
+}

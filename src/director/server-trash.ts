@@ -1,0 +1,131 @@
+/**
+ * Removed servers: their rows stay while connections name them, and two minutes longer ("trash", as in ip_vs_ctl.c).
+ * Adding the server again takes the same row up: its connections live on, its counters count on.
+ *
+ * Also what only connections need of it stays no shorter than a packet takes that chose the server just before it was
+ * removed and is about to open one.
+ */
+import { isAtOrAfter } from '../subset/integers.ts'
+import { now, TICKS_PER_SECOND } from '../subset/clock.ts'
+import { Role, ServerFlag } from '../dataplane/tables.ts'
+import * as tables from '../dataplane/tables.ts'
+import type { AddressRoles } from './address-roles.ts'
+import type { ClaimLog } from './claim-log.ts'
+import type { CountedAddresses } from './counted-addresses.ts'
+import { connectionsOf, serverId, type ServerEntry } from './entries.ts'
+import type { Localities } from './localities.ts'
+import type { RowAllocator } from './row-allocator.ts'
+import { clearServerRow } from './server-rows.ts'
+
+/** IP_VS_DEST_TRASH_PERIOD. */
+export const TRASH_PERIOD_S = 120
+const IDLE_TICKS = TRASH_PERIOD_S * TICKS_PER_SECOND
+/** After that nobody answers through us any more. */
+const ROLE_TICKS = TICKS_PER_SECOND
+
+interface Removed {
+  readonly server: ServerEntry
+  /** Tick at which it was first seen without connections. */
+  idleSince: number | undefined
+}
+
+/** What a server's end has to do with. */
+export interface TrashSurroundings {
+  readonly rows: RowAllocator
+  readonly roles: AddressRoles
+  readonly claims: ClaimLog
+  readonly localities: Localities
+  readonly addresses: CountedAddresses
+}
+
+export class ServerTrash {
+  readonly #with: TrashSurroundings
+  /** By service, by server. */
+  readonly #removed = new Map<string, Map<string, Removed>>()
+
+  constructor(surroundings: TrashSurroundings) {
+    this.#with = surroundings
+  }
+
+  /** Takes a server that is in no list any more. */
+  discard(service: string, server: ServerEntry): void {
+    tables.servers.row(server.row).flags &= ~ServerFlag.available
+    const removed = this.#removed.get(service) ?? new Map<string, Removed>()
+    this.#removed.set(service, removed.set(serverId(server.key), { server, idleSince: undefined }))
+  }
+
+  /** The removed server, which stays here. */
+  find(service: string, server: string): ServerEntry | undefined {
+    return this.#removed.get(service)?.get(server)?.server
+  }
+
+  /** It is in use again. */
+  revive(service: string, server: string): void {
+    this.#removed.get(service)?.delete(server)
+  }
+
+  /** The service is gone: what is left of its servers belongs to none. */
+  dropService(service: string): void {
+    for (const { server } of this.#removed.get(service)?.values() ?? []) {
+      tables.servers.row(server.row).service = tables.NONE
+    }
+  }
+
+  /** Lets go of what nothing refers to any more. */
+  reclaim(): void {
+    const over = new Set<number>()
+    for (const [service, removed] of this.#removed) {
+      for (const [id, each] of removed) {
+        if (!this.#isOver(each)) continue
+        removed.delete(id)
+        over.add(each.server.row)
+        this.#with.addresses.remove(each.server.key.address)
+      }
+      if (removed.size === 0) this.#removed.delete(service)
+    }
+    if (over.size === 0) return
+    this.#with.localities.forget(over)
+    for (const row of over) {
+      clearServerRow(row)
+      this.#with.rows.retire(row)
+    }
+  }
+
+  /** The row of a server that no connection names, before its time: it is needed. */
+  takeIdle(): number | undefined {
+    for (const removed of this.#removed.values()) {
+      for (const [id, { server, idleSince }] of removed) {
+        const isResting = idleSince === undefined || !isAtOrAfter(now(), idleSince + ROLE_TICKS)
+        if (isResting || connectionsOf(tables.servers.row(server.row)) > 0) continue
+        removed.delete(id)
+        this.#endRole(server)
+        this.#with.addresses.remove(server.key.address)
+        this.#with.localities.forget(new Set([server.row]))
+        return server.row
+      }
+    }
+    return undefined
+  }
+
+  #isOver(removed: Removed): boolean {
+    const { server, idleSince } = removed
+    if (connectionsOf(tables.servers.row(server.row)) > 0) {
+      removed.idleSince = undefined
+      return false
+    }
+    if (idleSince === undefined) {
+      removed.idleSince = now()
+      return false
+    }
+    if (isAtOrAfter(now(), idleSince + ROLE_TICKS)) this.#endRole(server)
+    return isAtOrAfter(now(), idleSince + IDLE_TICKS)
+  }
+
+  #endRole(server: ServerEntry): void {
+    if (!server.hasRole) return
+    tables.servers.row(server.row).flags &= ~ServerFlag.returning
+    this.#with.roles.remove(server.key.address, Role.real)
+    this.#with.claims.release('sources', { ...server.key, protocol: server.protocol })
+    server.hasRole = false
+  }
+}

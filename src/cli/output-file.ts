@@ -19,6 +19,12 @@ export function writeFileWhole(path: string, parts: Iterable<Uint8Array>): void 
   }
 }
 
+/** Do both lead to the same regular file? */
+export function isSameFile(one: string, other: string): boolean {
+  const [a, b] = [one, other].map((path) => statSync(path, { throwIfNoEntry: false }))
+  return a !== undefined && b?.isFile() === true && a.ino === b.ino && a.dev === b.dev
+}
+
 function replace(path: string, parts: Iterable<Uint8Array>): void {
   const unfinished = `${path}.${process.pid}.part`
   try {

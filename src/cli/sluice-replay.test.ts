@@ -131,6 +131,11 @@ const WRONG: readonly {
     message: `${at('cooked.pcap')}: link type 113 is not Ethernet (1) (at byte 20)`,
   },
   {
+    what: 'to write over the capture',
+    args: { in: at('kept.pcap') },
+    message: `--in and --out are one file, ${at('kept.pcap')}: write to another`,
+  },
+  {
     what: 'rules that are none',
     args: { rules: write('bad', '-A -t 10.0.0.100:80\n-a -t 10.0.0.100:80 -r nowhere\nhello') },
     message:

@@ -9,7 +9,7 @@ import { emitPcapFrame, emitPcapHeader, readPcap, type Pcap, type PcapFrame } fr
 import { failureOf, readBytes, readRules } from './input-file.ts'
 import { LAN_HELP, readLanFile } from './lan-file.ts'
 import { LinePrinter } from './line-printer.ts'
-import { writeFileWhole } from './output-file.ts'
+import { isSameFile, writeFileWhole } from './output-file.ts'
 import { Exit, Failure } from './sluice-exit.ts'
 
 interface ReplayOptions {
@@ -54,6 +54,9 @@ export function describe(command: Command): void {
 async function replay(options: ReplayOptions): Promise<void> {
   if (options.engine === 'kernel') {
     throw new Failure(Exit.lacking, 'the kernel engine cannot replay yet: use --engine v8')
+  }
+  if (isSameFile(options.in, options.out)) {
+    throw new Failure(Exit.usage, `--in and --out are one file, ${options.in}: write to another`)
   }
   const rules = readRules(options.rules)
   const lan = options.lan === undefined ? undefined : await readLanFile(options.lan)

@@ -6,6 +6,7 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { checkLocalities } from '../../../tests/dataplane/locality-check.ts'
 import { DIRECTOR_MAC, Laboratory, type Side } from '../../../tests/goldens/laboratory.ts'
 import { Random } from '../../base/random.ts'
 import type { ForwardingMethod, ServiceKey } from '../../director/model.ts'
@@ -105,6 +106,7 @@ class Story {
       else if (what < 10) this.#answer()
       else this.#ask()
       this.#checkCounts()
+      if (step % 20 === 0) checkLocalities(() => this.#story())
     }
   }
 

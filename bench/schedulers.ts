@@ -1,8 +1,8 @@
 /**
  * What each scheduler's choice costs in V8, by the number of real servers: the part of a new connection that grows.
  *
- * Loads and weights are drawn, a tenth of the servers has weight 0 and another tenth is overloaded. Every question is of
- * another client and, for dh, lblc and lblcr, one of 1024 destinations that they know already.
+ * Loads and weights are drawn; a tenth of the servers has weight 0, and another tenth is overloaded. Every question is
+ * another client's and for one of 1024 destinations, which lblc and lblcr know already.
  *
  * The peer is what a TypeScript program would do without our tables: the same servers as objects in an array, looked
  * through for the least (256 × active + inactive) / weight.

@@ -144,7 +144,7 @@ test('a service may change its scheduler at any moment', () => {
 for (const scheduler of ['wrr', 'wlc', 'mh']) {
   test(`${scheduler} with ${MANY} servers: no packet meets half an edit`, () => {
     const random = new Random(SEED)
-    const capacities = { servers: 2 * MANY, pool: 1 << 23 }
+    const capacities = { servers: 2 * MANY, serverOrigins: 2 * MANY, pool: 1 << 23 }
     const service = new OneService(scheduler, [], { laboratory: { capacities } })
     const { director } = service.lab
     const keyOf = (i: number) => ({ address: `10.9.${i >> 8}.${i & 255}`, port: 80 })

@@ -17,6 +17,12 @@ import { inNamespace } from './netns.ts'
 /** The kernel itself may put two lists there. */
 const isPin = (name: string) => !name.endsWith('.debug')
 
+function isMap(id: number): boolean {
+  const fd = openById('map', id)
+  if (fd !== undefined) close(fd)
+  return fd !== undefined
+}
+
 describe('pins', { skip: notRoot }, () => {
   let folder = ''
   let hosts: TwoHosts
@@ -34,7 +40,7 @@ describe('pins', { skip: notRoot }, () => {
     rmdirSync(folder)
   })
 
-  it('keep maps', () => {
+  it('keep maps', async () => {
     const path = join(folder, 'map')
     const map = createMap({
       type: 'array',
@@ -64,7 +70,7 @@ describe('pins', { skip: notRoot }, () => {
     assert.equal(unpin(path), false)
     assert.equal(openPinned(path, 'map'), undefined)
     close(opened)
-    assert.equal(openById('map', id), undefined)
+    await until('the map is gone', () => !isMap(id))
   })
 
   it('change hands in one step', () => {
@@ -102,7 +108,8 @@ describe('pins', { skip: notRoot }, () => {
     close(adopted)
     unpin(path)
     rmdirSync(instance)
-    assert.equal(hosts.a.ipJson('link show dev eth0')[0]!['xdp'], undefined)
+    const isAttached = () => 'xdp' in hosts.a.ipJson('link show dev eth0')[0]!
+    await until('the program is gone', () => !isAttached())
   })
 
   it('are only in a bpffs', () => {

@@ -6,7 +6,7 @@
  *          connections  services  ...   maps
  *          link-2  ...                  links: the attachments themselves
  *
- * A name ends with `unlinkSync`, like a file; what it named ends if nobody else has it. `repin` moves a name in
+ * A name ends with `unpin`; what it named ends, a moment later, if nobody else has it. `repin` moves a name in
  * one step. Follows kernel/bpf/inode.c.
  */
 import { renameSync, unlinkSync } from 'node:fs'
@@ -49,7 +49,7 @@ export function repin(fd: number, path: string): void {
   }
 }
 
-/** Takes the name away; false if there was none. Throws KernelError. */
+/** Takes the name away; false if there was none. What it named ends a moment later. Throws KernelError. */
 export function unpin(path: string): boolean {
   try {
     unlinkSync(path)

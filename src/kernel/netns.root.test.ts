@@ -72,6 +72,19 @@ describe('network namespaces', { skip: notRoot }, () => {
     netns.deleteNamespace(NAME)
   })
 
+  it('need no name for a moment', () => {
+    const before = own()
+    const inside = netns.inScratchNamespace(() => ({ link: own(), devices: deviceNames() }))
+    assert.notEqual(inside.link, before)
+    assert.deepEqual(inside.devices, ['lo'])
+    const fail = () => {
+      throw new Error('inside')
+    }
+    assert.throws(() => netns.inScratchNamespace(fail), { message: 'inside' })
+    assert.throws(() => netns.inScratchNamespace(async () => 1), /synchronous/)
+    assert.equal(own(), before)
+  })
+
   it('nest', () => {
     netns.createNamespace(`${NAME}x`)
     netns.createNamespace(`${NAME}y`)

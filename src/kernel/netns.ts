@@ -120,6 +120,35 @@ export function inNamespace<T>(namespace: NetworkNamespace, run: () => T): T {
   }
 }
 
+/**
+ * The result of `run`, called with this thread in a new namespace without a name, which is gone afterwards unless
+ * `run` opened something in it. Throws what `run` throws, and KernelError: EPERM.
+ */
+export function inScratchNamespace<T>(run: () => T): T {
+  const own = openOwnNamespace()
+  try {
+    leave()
+    try {
+      const result = run()
+      assert(!isThenable(result), 'what runs in a namespace is synchronous, not a promise')
+      return result
+    } finally {
+      setns(own, CLONE_NEWNET)
+    }
+  } finally {
+    close(own)
+  }
+}
+
+/** Into a new namespace. */
+function leave(): void {
+  try {
+    unshare(CLONE_NEWNET)
+  } catch (error) {
+    throw withRootHint(error)
+  }
+}
+
 function join(namespace: NetworkNamespace): void {
   const fd = typeof namespace === 'string' ? openNamespace(namespace) : namespace
   try {

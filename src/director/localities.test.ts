@@ -4,11 +4,12 @@ import { checkLocalities } from '../../tests/dataplane/locality-check.ts'
 import { OneService } from '../../tests/dataplane/one-service.ts'
 import { LOCALITY_PROBES_MAX } from '../dataplane/limits.ts'
 import { LINE_BUSY } from '../dataplane/locality.ts'
-import { SchedulerId } from '../dataplane/schedule.ts'
 import { localities, localityMembers, NONE, services, settings } from '../dataplane/tables.ts'
 import { TimeoutRow } from '../dataplane/timeout.ts'
+import { now, setNow, TICKS_PER_SECOND } from '../subset/clock.ts'
+import { adoptTables } from './adopt.ts'
+import { Director } from './director.ts'
 import { setTimeoutS } from './init.ts'
-import { Localities } from './localities.ts'
 
 const DAY_S = 24 * 60 * 60
 const MINUTE_S = 60
@@ -126,25 +127,69 @@ test('a service that is removed takes its destinations along, one in its row has
   checkLocalities(() => '')
 })
 
-test('a daemon that comes after another keeps what is remembered, and takes no key twice', () => {
-  const service = new OneService('lblc', [1])
-  service.choose('10.50.0.1')
+test('a director that adopts the tables keeps what is remembered, and takes no key twice', () => {
+  const service = new OneService('lblc', [1, 1])
+  assert.equal(service.choose('10.50.0.1'), 2)
   const row = rowOf(service)
   const key = services.row(row).localityKey
-  localities.row(0).owner = LINE_BUSY
-  const later = new Localities()
-  later.run()
+  const later = new Director(adoptTables())
+  service.serverRow(2).active = 1
+  assert.equal(service.choose('10.50.0.1'), 2)
+  later.reclaim()
   assert.equal(linesInUse(), 1)
-  later.run()
-  assert.equal(localities.row(0).owner, 0)
-  services.row(1).localityKey = 0
-  later.begin(1, SchedulerId.lblcr)
-  assert.equal(services.row(1).localityKey, key + 1)
-  for (let minute = 0; minute < 48 * 30; minute++) {
-    service.lab.sleep(MINUTE_S)
-    later.run()
+  assert.equal(later.addService({ ...service.key, port: 81 }, lblcr()), null)
+  assert.equal(services.row(later.find({ ...service.key, port: 81 })!.row).localityKey, key + 1)
+  for (let minute = 0; minute < 25 * 60; minute++) {
+    setNow((now() + MINUTE_S * TICKS_PER_SECOND) >>> 0)
+    later.reclaim()
   }
   assert.equal(linesInUse(), 0)
+  checkLocalities(() => '')
+})
+
+function lblcr() {
+  return {
+    scheduler: 'lblcr',
+    schedulerFlags: 0,
+    persistenceTimeoutS: 0,
+    netmask: 0xffffffff,
+    onePacket: false,
+    persistenceEngine: null,
+  }
+}
+
+test('a daemon killed while it took a set out leaves nothing behind', () => {
+  const service = new OneService('lblcr', [1, 1, 1])
+  service.openNext(6)
+  service.choose('10.50.0.1')
+  const [line, other] = rowsInUse().map((i) => localities.row(i))
+  const set = line!.members === 3 ? line! : other!
+  // Locked and not to be found any more, one member of three let go, nothing counted.
+  set.locked = 1
+  set.owner = LINE_BUSY
+  localityMembers.row(set.first - 1).owner = NONE
+  const later = new Director(adoptTables())
+  later.reclaim()
+  checkLocalities(() => '')
+  assert.equal(linesInUse(), 1)
+  assert.equal(services.row(rowOf(service)).localities, 1)
+  for (let i = 0; i < 3; i++) later.reclaim()
+  assert.equal(set.owner, 0)
+  const members = Array.from({ length: localityMembers.memory.capacity }, (_, i) => i).filter(
+    (i) => localityMembers.row(i).owner !== 0,
+  )
+  assert.equal(members.length, 1)
+})
+
+test('a lock that a killed daemon left is opened', () => {
+  const service = new OneService('lblcr', [1, 1])
+  service.openNext(2)
+  const line = localities.row(rowsInUse()[0]!)
+  line.locked = 1
+  new Director(adoptTables()).reclaim()
+  assert.equal(line.locked, 0)
+  assert.equal(service.openNext(2), '11')
+  assert.equal(line.members, 2)
 })
 
 test('a clock that jumps a year is followed at once', () => {

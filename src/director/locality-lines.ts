@@ -25,18 +25,43 @@ export class LocalityLines {
   #resting = { lines: [] as number[], members: [] as number[] }
   #retired = { lines: [] as number[], members: [] as number[] }
 
-  /** The greatest key in any line. What an earlier daemon left resting goes on resting here. */
+  /**
+   * Takes over from a daemon that may have been killed while it took something out: locks open, what it left resting
+   * rests here, and lines are counted anew. The greatest key in any line.
+   */
   adopt(): number {
+    const ofService = new Map<number, number>()
     let greatest = 0
+    let lines = 0
     for (let i = 0; i < localities.memory.capacity; i++) {
-      const { owner, key } = localities.row(i)
-      if (owner === LINE_BUSY) this.#retired.lines.push(i)
-      else if (owner !== 0) greatest = Math.max(greatest, key)
+      const line = localities.row(i)
+      if (line.owner === 0) continue
+      lock(line)
+      line.locked = 0
+      if (line.owner === LINE_BUSY) {
+        this.#retired.lines.push(i)
+        continue
+      }
+      lines++
+      greatest = Math.max(greatest, line.key)
+      if (services.row(line.service).localityKey !== line.key) continue
+      ofService.set(line.service, (ofService.get(line.service) ?? 0) + 1)
     }
-    for (let i = 0; i < localityMembers.memory.capacity; i++) {
-      if (localityMembers.row(i).owner === NONE) this.#retired.members.push(i)
-    }
+    adjust(settings.row(0), lines)
+    for (const [row, count] of ofService) adjust(services.row(row), count)
+    this.#adoptMembers()
     return greatest
+  }
+
+  #adoptMembers(): void {
+    for (let i = 0; i < localityMembers.memory.capacity; i++) {
+      const member = localityMembers.row(i)
+      if (member.owner === 0) continue
+      const isOfLine = member.owner !== NONE && localities.row(member.owner - 1).owner > LINE_BUSY
+      if (isOfLine) continue
+      member.owner = NONE
+      this.#retired.members.push(i)
+    }
   }
 
   /** Takes each line out of which `isToGo` says so. */
@@ -86,6 +111,14 @@ export class LocalityLines {
     this.#resting = this.#retired
     this.#retired = { lines: [], members: [] }
   }
+}
+
+/** The packet path may be counting at the same time. */
+function adjust(
+  row: { localities: number; addLocalities(n: number): number },
+  count: number,
+): void {
+  row.addLocalities((count - row.localities) >>> 0)
 }
 
 function lock(line: Locality): boolean {

@@ -14,8 +14,8 @@ import type { Result } from './goldens/tiny-shell.ts'
 /** Commands that are not ours to answer. */
 const NOT_OURS: readonly (readonly [RegExp, string])[] = [
   [/^cat \/proc\/net\//, 'the kernel shows its own tables there'],
-  [/^ipvsadm-(save|restore)\b/, 'scripts of the distribution'],
-  [/^(python3|setpriv) /, 'who may open the socket: see src/cli/ipvsadm.test.ts'],
+  [/^ipvsadm-(save|restore)\b/, 'scripts: tests/ipvsadm-shell.root.test.ts'],
+  [/^(python3|setpriv) /, 'who may open the socket: tests/ipvsadm-shell.root.test.ts'],
 ]
 
 /** The order of services is the kernel's hash table's: compare without it. */

@@ -33,14 +33,19 @@ function namesWith(hosts: Readonly<Record<string, string>>): Surroundings['names
   }
 }
 
-function callerOf(laboratory: Laboratory): Caller {
-  const calls = directorCalls({
+/** What a daemon would answer on the laboratory's tables. */
+export function callsOn(laboratory: Laboratory) {
+  return directorCalls({
     director: laboratory.director,
     use: () => laboratory.use(),
     applied: () => Promise.resolve(),
     onServerAdded: (address) => laboratory.hops.ensureServerHop(address),
     mtuOf: (name) => INTERFACES[name],
-  }) as unknown as Record<string, (parameters: unknown) => unknown>
+  })
+}
+
+function callerOf(laboratory: Laboratory): Caller {
+  const calls = callsOn(laboratory) as unknown as Record<string, (parameters: unknown) => unknown>
   return {
     call: async (name, parameters) => {
       const result = await calls[name]!(parameters)

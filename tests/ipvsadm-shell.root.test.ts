@@ -1,6 +1,6 @@
 /**
  * bin/ipvsadm, ipvsadm-save and ipvsadm-restore as a shell runs them, against what the real ones said
- * (tests/goldens/cli-*.jsonl): the cases that need more than ipvsadm in this process. Root: one of them is about others.
+ * (tests/goldens/cli-*.jsonl): the cases that need more than ipvsadm in this process. Root: one is about others.
  */
 import { after, before, describe, it } from 'node:test'
 import assert from 'node:assert/strict'

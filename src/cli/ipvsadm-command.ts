@@ -55,15 +55,27 @@ export interface ListFormat {
   readonly sorted: boolean
 }
 
+/** Asked for beyond ipvsadm: as JSON; again after so many seconds. */
+export interface ListExtras {
+  readonly json?: true
+  readonly watchS?: number
+}
+
+export type Listing = ListExtras &
+  (
+    | { readonly kind: 'list'; readonly service?: ServiceKey; readonly format: ListFormat }
+    | { readonly kind: 'connections'; readonly format: ListFormat }
+    | { readonly kind: 'timeouts' }
+    | { readonly kind: 'locals'; readonly service?: ServiceKey }
+    | { readonly kind: 'sync' }
+  )
+
 export type Command =
   | Change
-  | { readonly kind: 'help' | 'version' | 'restore' }
-  | { readonly kind: 'list'; readonly service?: ServiceKey; readonly format: ListFormat }
-  | { readonly kind: 'connections'; readonly format: ListFormat }
-  | { readonly kind: 'timeouts' }
-  | { readonly kind: 'locals'; readonly service?: ServiceKey }
-  | { readonly kind: 'save'; readonly numeric: boolean }
-  | { readonly kind: 'sync' }
+  | Listing
+  | { readonly kind: 'help' | 'version' }
+  | { readonly kind: 'restore'; readonly atomic?: true }
+  | { readonly kind: 'save'; readonly numeric: boolean; readonly extended?: true }
 
 /** What `ipvsadm` alone does. */
 export const LIST_ALL: Command = { kind: 'list', format: formatOf(new Set()) }
@@ -192,11 +204,13 @@ function build(name: CommandName, draft: Draft, flags: number): Command {
         address: draft.local,
       })
     case 'get-laddr':
-      return { kind: 'locals', ...optionalServiceOf(draft) }
-    case 'save':
-      return { kind: 'save', numeric: draft.options.has('numeric') }
+      return { kind: 'locals', ...optionalServiceOf(draft), ...extrasOf(draft) }
+    case 'save': {
+      const extended = draft.options.has('extended') ? ({ extended: true } as const) : {}
+      return { kind: 'save', numeric: draft.options.has('numeric'), ...extended }
+    }
     case 'restore':
-      return { kind: 'restore' }
+      return { kind: 'restore', ...(draft.options.has('atomic') ? { atomic: true } : {}) }
     default:
       return buildList(draft)
   }
@@ -210,10 +224,16 @@ function buildList(draft: Draft): Command {
     (hasAny('timeout', 'daemon') && hasAny('persistent-conn'))
   if (isConflict) throw new WrongUsage(2, 'options conflicts in the list command')
   const format = formatOf(options)
-  if (options.has('connection')) return { kind: 'connections', format }
-  if (options.has('timeout')) return { kind: 'timeouts' }
-  if (options.has('daemon')) return { kind: 'sync' }
-  return { kind: 'list', ...optionalServiceOf(draft), format }
+  const extras = extrasOf(draft)
+  if (options.has('connection')) return { kind: 'connections', format, ...extras }
+  if (options.has('timeout')) return { kind: 'timeouts', ...extras }
+  if (options.has('daemon')) return { kind: 'sync', ...extras }
+  return { kind: 'list', ...optionalServiceOf(draft), format, ...extras }
+}
+
+function extrasOf({ options, watchS }: Draft): ListExtras {
+  const json = options.has('json') ? ({ json: true } as const) : {}
+  return watchS === 0 ? json : { ...json, watchS }
 }
 
 function formatOf(options: ReadonlySet<OptionName>): ListFormat {

@@ -22,6 +22,9 @@ const INT_MAX = 0x7fffffff
 const TIMEOUT_MAX_S = 31 * 24 * 3600
 const PERSISTENCE_DEFAULT_S = 360
 const SYNC_INTERFACE_DEFAULT = 'eth0'
+/** As often as rates are reckoned; and what a terminal can show. */
+const WATCH_DEFAULT_S = 2
+const WATCH_MIN_S = 0.1
 /** Room for names in the kernel's structures, less their NUL. */
 const SCHEDULER_NAME_MAX = 15
 const INTERFACE_NAME_MAX = 15
@@ -64,6 +67,8 @@ export class Draft {
   weight = 1
   upperThreshold = 0
   lowerThreshold = 0
+  /** 0: list once. */
+  watchS = 0
   tunnelType: TunnelType = 'ipip'
   tunnelPort = 0
   tunnelChecksum: TunnelChecksum = 'none'
@@ -94,6 +99,7 @@ export function applyOption(
   names: Names,
 ): void {
   if (option === 'persistent') setPersistence(draft, argument)
+  else if (option === 'watch') setWatch(draft, argument)
   else if (option === 'sched-flags' && argument === null) setForwarding(draft, 'fullnat')
   else APPLY[option](draft, argument ?? '', names)
 }
@@ -110,6 +116,16 @@ export function readTimeout(text: string, minS: number): number {
 function setPersistence(draft: Draft, argument: string | null): void {
   draft.mark('persistent')
   draft.persistenceTimeoutS = argument === null ? PERSISTENCE_DEFAULT_S : readTimeout(argument, 1)
+}
+
+/** Seconds, which need not be whole. */
+function setWatch(draft: Draft, argument: string | null): void {
+  draft.mark('watch')
+  const seconds = argument === null ? WATCH_DEFAULT_S : Number(argument)
+  if (!(seconds >= WATCH_MIN_S && seconds <= TIMEOUT_MAX_S)) {
+    throw new WrongUsage(2, `invalid watch interval \`${argument}' specified`)
+  }
+  draft.watchS = seconds
 }
 
 function setForwarding(draft: Draft, forwarding: ForwardingMethod): void {
@@ -241,7 +257,7 @@ function mark(name: OptionName): Apply {
   return (draft) => draft.mark(name)
 }
 
-const APPLY: Readonly<Record<Exclude<OptionWord, 'persistent'>, Apply>> = {
+const APPLY: Readonly<Record<Exclude<OptionWord, 'persistent' | 'watch'>, Apply>> = {
   'tcp-service': setService('tcp'),
   'udp-service': setService('udp'),
   'sctp-service': setService('sctp'),
@@ -266,6 +282,9 @@ const APPLY: Readonly<Record<Exclude<OptionWord, 'persistent'>, Apply>> = {
   },
   'real-server': setServer,
   'local-address': setLocal,
+  json: mark('json'),
+  atomic: mark('atomic'),
+  extended: mark('extended'),
   masquerading: (draft) => setForwarding(draft, 'masquerade'),
   ipip: (draft) => setForwarding(draft, 'tunnel'),
   gatewaying: (draft) => setForwarding(draft, 'direct'),

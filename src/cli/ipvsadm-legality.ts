@@ -63,6 +63,10 @@ export const OPTION_NAMES = [
   'tun-csum',
   'tun-remcsum',
   'local-address',
+  'json',
+  'watch',
+  'atomic',
+  'extended',
 ] as const
 export type OptionName = (typeof OPTION_NAMES)[number]
 
@@ -106,6 +110,8 @@ const LEGALITY: Readonly<Record<CommandName, Legality>> = {
       'syncid',
       'exact',
       'tun-info',
+      'json',
+      'watch',
     ],
     oneOf: ['connection', 'service-address', 'timeout', 'daemon'],
   },
@@ -117,12 +123,12 @@ const LEGALITY: Readonly<Record<CommandName, Legality>> = {
     allowed: ['mcast-interface', 'syncid', 'mcast-group', 'mcast-port', 'mcast-ttl', 'sync-maxlen'],
   },
   'stop-daemon': { allowed: ['syncid'] },
-  restore: {},
-  save: { allowed: ['numeric'] },
+  restore: { allowed: ['atomic'] },
+  save: { allowed: ['numeric', 'extended'] },
   zero: { allowed: ['service-address'] },
   'add-laddr': { needed: ['service-address', 'local-address'] },
   'del-laddr': { needed: ['service-address', 'local-address'] },
-  'get-laddr': { allowed: ['service-address', 'numeric'] },
+  'get-laddr': { allowed: ['service-address', 'numeric', 'json', 'watch'] },
 }
 
 const TUNNEL_LEGALITY: Readonly<Record<TunnelType, Legality>> = {

@@ -35,6 +35,7 @@ export const COMMANDS = [
   { long: 'get-laddr', short: 'G', argument: 'none' },
 ] as const satisfies readonly OptionSpec[]
 
+/** The last five are not ipvsadm's: FULLNAT's, and those that make ours better where they are given. */
 export const OPTIONS = [
   { long: 'tcp-service', short: 't', argument: 'needed' },
   { long: 'udp-service', short: 'u', argument: 'needed' },
@@ -78,6 +79,10 @@ export const OPTIONS = [
   { long: 'tun-csum', argument: 'none' },
   { long: 'tun-remcsum', argument: 'none' },
   { long: 'local-address', short: 'z', argument: 'needed' },
+  { long: 'json', argument: 'none' },
+  { long: 'watch', argument: 'optional' },
+  { long: 'atomic', argument: 'none' },
+  { long: 'extended', argument: 'none' },
 ] as const satisfies readonly OptionSpec[]
 
 /** `-l` is `-L`. */

@@ -27,6 +27,8 @@ async function restore(lines: readonly string[], answer: (call: string) => Promi
       yield* lines
     })(),
     print: (text) => (stdout += text),
+    terminalRows: () => null,
+    pause: () => Promise.resolve(false),
     complain: (text) => (stderr += text),
   })
   return { calls, stdout, stderr, status }

@@ -9,6 +9,7 @@ import { ControlError } from '../control/control-error.ts'
 import type { Change, Command } from './ipvsadm-command.ts'
 import { UnreadableOption, WrongUsage } from './ipvsadm-draft.ts'
 import { explainRefusal } from './ipvsadm-errors.ts'
+import { isSluiceLine, parseSluiceLine } from './sluice-lines.ts'
 import { NoDaemon, understand, type Caller, type Surroundings } from './ipvsadm-surroundings.ts'
 
 /** Calls that wait for their answer. */
@@ -47,7 +48,9 @@ class Restoration {
   /** Runs a line; true: it is the last one, whatever follows. */
   async take(words: readonly string[]): Promise<boolean> {
     try {
-      const command = await understand(words, this.#surroundings.names)
+      const command = isSluiceLine(words)
+        ? parseSluiceLine(words)
+        : await understand(words, this.#surroundings.names)
       if (command.kind === 'change') {
         await this.#send(command)
         return false

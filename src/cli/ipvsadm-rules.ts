@@ -1,20 +1,17 @@
 /**
  * A file of rules, as `ipvsadm -S` writes it, understood without a daemon.
  *
- * Each line adds a service (`-A`), a real server (`-a`) or a FULLNAT local address (`-P`); a leading word `ipvsadm`
- * is passed over, and so are empty lines and what follows a `#`.
+ * Each line adds a service (`-A`), a real server (`-a`) or a FULLNAT local address (`-P`), or sets the timeouts
+ * (`--set`); a leading word `ipvsadm` is passed over, and so are empty lines and what follows a `#`, but for lines that
+ * begin with `#sluice` (sluice-lines.ts).
  */
-import type { Calls } from '../control/protocol.ts'
+import type { Rule, RuleName } from '../replay/rule.ts'
 import { NO_NAMES, type Names } from './ipvsadm-address.ts'
 import { parseCommand, TRY_HELP, type Command } from './ipvsadm-command.ts'
 import { WrongUsage } from './ipvsadm-draft.ts'
+import { isSluiceLine, parseSluiceLine } from './sluice-lines.ts'
 
-type RuleCall = 'service.add' | 'server.add' | 'local.add'
-
-/** A call of the control socket, and the line it stood on, counted from 1. */
-export type Rule = {
-  [N in RuleCall]: { readonly call: N; readonly with: Calls[N]['with']; readonly line: number }
-}[RuleCall]
+export type { Rule }
 
 export interface RuleProblem {
   /** Both counted from 1. */
@@ -47,10 +44,8 @@ export function parseRules(text: string, names: Names = NO_NAMES): Rule[] {
     const words = splitWords(content)
     if (words.length === 0) continue
     try {
-      const command = parseCommand(
-        words.map(({ word }) => word),
-        names,
-      )
+      const texts = words.map(({ word }) => word)
+      const command = isSluiceLine(texts) ? parseSluiceLine(texts) : parseCommand(texts, names)
       if (isRule(command)) rules.push({ call: command.call, with: command.with, line } as Rule)
       else problems.push({ line, column: words[0]!.column, message: 'a rule is -A, -a or -P' })
     } catch (error) {
@@ -67,18 +62,22 @@ function messageOf({ message }: WrongUsage): string {
   return message === TRY_HELP ? 'a rule begins with -A, -a or -P' : message.trim()
 }
 
-function isRule(command: Command): command is Extract<Command, { call: RuleCall }> {
-  if (command.kind !== 'change') return false
-  return (
-    command.call === 'service.add' || command.call === 'server.add' || command.call === 'local.add'
-  )
+const RULE_CALLS: Readonly<Record<RuleName, true>> = {
+  'service.add': true,
+  'server.add': true,
+  'local.add': true,
+  'timeouts.set': true,
+}
+
+function isRule(command: Command): command is Extract<Command, { call: RuleName }> {
+  return command.kind === 'change' && command.call in RULE_CALLS
 }
 
 /** The words of a line, without a leading `ipvsadm` and a comment. */
 function splitWords(line: string): { word: string; column: number }[] {
   const words: { word: string; column: number }[] = []
   for (const { 0: word, index } of line.matchAll(/\S+/g)) {
-    if (word.startsWith('#')) break
+    if (word.startsWith('#') && !(words.length === 0 && isSluiceLine([word]))) break
     words.push({ word, column: index + 1 })
   }
   return words[0]?.word === 'ipvsadm' ? words.slice(1) : words

@@ -7,16 +7,19 @@
 import type { CallName } from '../control/protocol.ts'
 import { ControlError } from '../control/control-error.ts'
 import type { ConnectionListing, ServiceKey, ServiceListing } from '../director/model.ts'
-import { LIST_ALL, TRY_HELP, type Command } from './ipvsadm-command.ts'
+import { LIST_ALL, TRY_HELP, type Command, type Listing } from './ipvsadm-command.ts'
 import { formatConnections, formatLocals, formatSyncDaemons } from './ipvsadm-connections.ts'
 import { WrongUsage } from './ipvsadm-draft.ts'
 import { explainRefusal } from './ipvsadm-errors.ts'
+import { servicesToJson, toJson } from './ipvsadm-json.ts'
 import { formatServices, formatVersionLine } from './ipvsadm-listing.ts'
 import { NUMERIC, type Naming } from './ipvsadm-naming.ts'
 import { restoreRules } from './ipvsadm-restore.ts'
-import { formatRules } from './ipvsadm-save.ts'
+import { restoreTable } from './ipvsadm-restore-table.ts'
+import { formatRules, formatSurroundings } from './ipvsadm-save.ts'
 import { NoDaemon, understand, type Caller, type Surroundings } from './ipvsadm-surroundings.ts'
 import { USAGE_TEXT, VERSION_TEXT } from './ipvsadm-usage.ts'
+import { watch } from './ipvsadm-watch.ts'
 
 /** Ends with the exit status. `words` are without the program's name. */
 export async function runIpvsadm(
@@ -53,12 +56,29 @@ async function runCommand(
       return 0
     case 'restore':
       if (isRestoring) throw new WrongUsage(255, TRY_HELP)
+      if (command.atomic === true) return restoreTable(surroundings)
       return restoreRules(surroundings, (each) => runCommand(each, surroundings, true))
     case 'change':
       return attempt(surroundings, command.call, 255, async (caller) => {
         await caller.call(command.call, command.with)
         return ''
       })
+    case 'save':
+      return attempt(surroundings, 'service.list', 1, (caller) =>
+        save(command, caller, surroundings),
+      )
+    default: {
+      const show = (each: Surroundings) => showListing(command, each)
+      const { watchS } = command
+      return watchS === undefined ? show(surroundings) : watch(watchS, surroundings, show)
+    }
+  }
+}
+
+/** Once. */
+function showListing(command: Listing, surroundings: Surroundings): Promise<number> {
+  const isJson = command.json === true
+  switch (command.kind) {
     case 'list':
       return attempt(surroundings, 'service.list', 1, (caller) =>
         list(command, caller, surroundings),
@@ -66,27 +86,28 @@ async function runCommand(
     case 'connections':
       return attempt(surroundings, 'connection.list', 1, async (caller) => {
         const connections = await caller.call('connection.list', {})
+        if (isJson) return toJson({ connections })
         const { numeric, persistentConnections } = command.format
         const naming = await namingFor(numeric, surroundings, () => hostsOf(connections))
         return formatConnections(connections, persistentConnections, naming)
       })
     case 'timeouts':
       return attempt(surroundings, 'timeouts.get', 1, async (caller) => {
-        const { tcp, tcpFin, udp } = await caller.call('timeouts.get', {})
+        const timeouts = await caller.call('timeouts.get', {})
+        if (isJson) return toJson({ timeouts })
+        const { tcp, tcpFin, udp } = timeouts
         return `Timeout (tcp tcpfin udp): ${tcp} ${tcpFin} ${udp}\n`
       })
     case 'locals':
-      return attempt(surroundings, 'local.list', 1, async (caller) =>
-        formatLocals(await caller.call('local.list', optional(command.service))),
-      )
-    case 'save':
-      return attempt(surroundings, 'service.list', 1, (caller) =>
-        save(command.numeric, caller, surroundings),
-      )
+      return attempt(surroundings, 'local.list', 1, async (caller) => {
+        const services = await caller.call('local.list', optional(command.service))
+        return isJson ? toJson({ services }) : formatLocals(services)
+      })
     case 'sync':
-      return attempt(surroundings, 'sync.list', 1, async (caller) =>
-        formatSyncDaemons(await caller.call('sync.list', {})),
-      )
+      return attempt(surroundings, 'sync.list', 1, async (caller) => {
+        const daemons = await caller.call('sync.list', {})
+        return isJson ? toJson({ daemons }) : formatSyncDaemons(daemons)
+      })
   }
 }
 
@@ -109,7 +130,7 @@ async function attempt(
 }
 
 async function list(
-  { service, format }: Extract<Command, { kind: 'list' }>,
+  { service, format, json }: Extract<Listing, { kind: 'list' }>,
   caller: Caller,
   surroundings: Surroundings,
 ): Promise<string> {
@@ -118,6 +139,7 @@ async function list(
     caller.call('service.list', optional(service)),
     isAll ? caller.call('ipvs.version', {}) : null,
   ])
+  if (json === true) return servicesToJson(services, version, format.sorted)
   const naming = await namingFor(format.numeric, surroundings, () => hostsOfServices(services))
   const first =
     version === null ? '' : formatVersionLine(version.version, version.connectionTableSize)
@@ -125,7 +147,7 @@ async function list(
 }
 
 async function save(
-  isNumeric: boolean,
+  { numeric, extended }: Extract<Command, { kind: 'save' }>,
   caller: Caller,
   surroundings: Surroundings,
 ): Promise<string> {
@@ -134,8 +156,11 @@ async function save(
     caller.call('local.list', {}),
   ])
   const localsOf = new Map(locals.map((each) => [JSON.stringify(each.service), each.locals]))
-  const naming = await namingFor(isNumeric, surroundings, () => hostsOfServices(services))
-  return formatRules(services, (key) => localsOf.get(JSON.stringify(key)) ?? [], naming)
+  const naming = await namingFor(numeric, surroundings, () => hostsOfServices(services))
+  const isExtended = extended === true
+  const around = isExtended ? await formatSurroundings(caller) : ''
+  const find = (key: ServiceKey) => localsOf.get(JSON.stringify(key)) ?? []
+  return around + formatRules(services, find, naming, isExtended)
 }
 
 function optional(service: ServiceKey | undefined): { service?: ServiceKey } {

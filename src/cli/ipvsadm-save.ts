@@ -1,7 +1,9 @@
 /**
  * `ipvsadm -S`: the services and servers as the commands that make them, for `ipvsadm -R`.
  *
- * As ipvsadm, it does not save thresholds.
+ * As ipvsadm, it does not save thresholds; with `--extended` it does, and the timeouts (`--set`) too, if they are not
+ * the usual ones. Those are commands of ipvsadm 1.31; what it has no words for stands in lines that begin with #sluice
+ * (sluice-lines.ts).
  */
 import type {
   ForwardingMethod,
@@ -15,6 +17,13 @@ import { formatMask } from './ipvsadm-listing.ts'
 import { formatEndpoint, type Naming } from './ipvsadm-naming.ts'
 import { sortServers, sortServices } from './ipvsadm-order.ts'
 import { formatSchedulerFlags } from './ipvsadm-scheduler-flags.ts'
+import type { Caller } from './ipvsadm-surroundings.ts'
+import { listSluiceLines } from './sluice-lines.ts'
+
+/** What `-L --timeout` says unless told otherwise. */
+const TCP_TIMEOUT_S = 900
+const TCP_FIN_TIMEOUT_S = 120
+const UDP_TIMEOUT_S = 300
 
 const PROTOCOL_OPTION = { tcp: '-t', udp: '-u', sctp: '--sctp-service' } as const
 
@@ -31,6 +40,7 @@ export function formatRules(
   services: readonly ServiceListing[],
   localsOf: (key: ServiceKey) => readonly LocalAddressListing[],
   naming: Naming,
+  isExtended = false,
 ): string {
   const lines: string[] = []
   for (const service of sortServices(services)) {
@@ -41,10 +51,24 @@ export function formatRules(
     for (const { address } of localsOf(key)) lines.push(`-P ${selector} -z ${address}`)
     for (const server of sortServers(service.servers)) {
       const name = formatEndpoint(server, protocol, naming)
-      lines.push(`-a ${selector} -r ${name} ${formatServerSettings(server)}`)
+      const thresholds = isExtended ? formatThresholds(server) : ''
+      lines.push(`-a ${selector} -r ${name} ${formatServerSettings(server)}${thresholds}`)
     }
   }
   return lines.map((line) => `${line}\n`).join('')
+}
+
+/** What is no service's own. */
+export async function formatSurroundings(caller: Caller): Promise<string> {
+  const { tcp, tcpFin, udp } = await caller.call('timeouts.get', {})
+  const isUsual = tcp === TCP_TIMEOUT_S && tcpFin === TCP_FIN_TIMEOUT_S && udp === UDP_TIMEOUT_S
+  const lines = isUsual ? [] : [`--set ${tcp} ${tcpFin} ${udp}`]
+  return [...lines, ...(await listSluiceLines(caller))].map((line) => `${line}\n`).join('')
+}
+
+function formatThresholds({ upperThreshold, lowerThreshold }: ServerListing): string {
+  const lower = lowerThreshold === 0 ? '' : ` -y ${lowerThreshold}`
+  return upperThreshold === 0 ? lower : ` -x ${upperThreshold}${lower}`
 }
 
 function formatSelector(key: ServiceKey, naming: Naming): string {

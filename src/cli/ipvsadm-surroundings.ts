@@ -23,6 +23,10 @@ export interface Surroundings {
   }
   /** Lines of the standard input. */
   readonly input: AsyncIterable<string>
+  /** Rows of the terminal that `print` writes to; null: it is none. */
+  terminalRows(): number | null
+  /** Resolves after so many seconds; false: the user wants an end. */
+  pause(seconds: number): Promise<boolean>
   print(text: string): void
   complain(text: string): void
 }

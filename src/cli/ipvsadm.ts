@@ -43,11 +43,29 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(error.code === 'EPIPE' ? 0 : 1)
 })
 
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const
+
+/** False: a signal asks for an end. */
+function pause(seconds: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const settle = (goesOn: boolean) => {
+      clearTimeout(timer)
+      for (const name of SIGNALS) process.off(name, end)
+      resolve(goesOn)
+    }
+    const end = () => settle(false)
+    const timer = setTimeout(() => settle(true), seconds * 1000)
+    for (const name of SIGNALS) process.on(name, end)
+  })
+}
+
 async function main(): Promise<void> {
   process.exitCode = await runIpvsadm(process.argv.slice(2), {
     connect,
     names: new MachineNames(),
     input: readLines(),
+    terminalRows: () => (process.stdout.isTTY ? process.stdout.rows : null),
+    pause,
     print: (text) => process.stdout.write(text),
     complain: (text) => process.stderr.write(text),
   })

@@ -17,6 +17,7 @@ import type {
   SyncDaemon,
   SyncRequest,
   SyncRole,
+  TableChange,
   Timeouts,
 } from '../director/model.ts'
 
@@ -53,6 +54,17 @@ export interface Explanation {
   readonly steps: readonly ExplainedStep[]
 }
 
+/** A change of a table to be, and where it was read: a line of a file, counted from 1. */
+export type ListedChange = TableChange & { readonly line: number }
+
+/** Why a table cannot be had: the first of its lines that is refused, and so on. */
+export interface ListedRefusal {
+  readonly line: number
+  readonly call: TableChange['call']
+  readonly errno: string
+  readonly message: string
+}
+
 /** Every call: its parameters and its result. */
 export interface Calls {
   status: { with: Record<string, never>; result: DaemonStatus }
@@ -84,6 +96,14 @@ export interface Calls {
     with: { service?: ServiceKey }
     result: { service: ServiceKey; locals: LocalAddressListing[] }[]
   }
+  /**
+   * A new table in place of the old one, all or nothing: begin one, put changes into it (they are tried on a table that
+   * is empty at first), commit it. What is the same in both is not touched. A commit says what was refused, if anything
+   * was; then nothing changes. A table that nobody commits is forgotten after a while.
+   */
+  'table.begin': { with: Record<string, never>; result: { table: number } }
+  'table.put': { with: { table: number; changes: readonly ListedChange[] }; result: null }
+  'table.commit': { with: { table: number }; result: readonly ListedRefusal[] }
   'connection.list': { with: Record<string, never>; result: ConnectionListing[] }
   'timeouts.get': { with: Record<string, never>; result: Timeouts }
   'timeouts.set': { with: Timeouts; result: null }
@@ -97,6 +117,13 @@ export interface Calls {
 }
 
 export type CallName = keyof Calls
+
+/** Calls that take many turns of the daemon's loop: a client's next call begins when such a one is answered. */
+export const LONG_CALLS: ReadonlySet<CallName> = new Set([
+  'service.flush',
+  'service.zero',
+  'table.commit',
+])
 
 /** Where the daemon listens unless `--socket` or SLUICE_SOCKET says otherwise. */
 export const DEFAULT_SOCKET_PATH = '/run/sluice/sluice.sock'

@@ -2,9 +2,9 @@
  * One client of the control socket: its lines in, the answers out, in order.
  *
  * Calls begin in order, at once, and are answered in order. That a call begins before the one before it is answered
- * lets changes share one step of the engine (daemon/claim-keeper.ts). Behind a call with a long result the next
- * begins when that is written: so a client has one listing in the making, and each shows what the calls before it
- * left.
+ * lets changes share one step of the engine (daemon/claim-keeper.ts). Behind a call with a long result, or one that is
+ * long work (LONG_CALLS), the next begins when that is answered: so a client has one listing in the making, and each
+ * shows what the calls before it left.
  *
  * Two things are bounded here: what waits in memory for a client that does not read (OUTSTANDING_MAX answers; then it
  * is not read from either), and how long packets wait for this client (SLICE_MS).
@@ -14,7 +14,7 @@ import type { CallTable } from './call-table.ts'
 import { ControlError } from './control-error.ts'
 import { OUTSTANDING_MAX, PART_CHARS, SLICE_MS } from './limits.ts'
 import { LineReader } from './lines.ts'
-import { LINE_MAX, PART_ROWS, type CallName } from './protocol.ts'
+import { LINE_MAX, LONG_CALLS, PART_ROWS, type CallName } from './protocol.ts'
 import { shorten } from './shape.ts'
 import { checkParameters } from './validate.ts'
 
@@ -75,7 +75,7 @@ export class ControlSession {
     if (this.#outstanding > OUTSTANDING_MAX) await this.#answered
   }
 
-  /** True: the answer is long, no other call may begin before it is written. */
+  /** True: the call takes long, no other may begin before it is answered. */
   #begin(line: string): boolean {
     const request = parseRequest(line)
     if (request === undefined) {
@@ -84,7 +84,7 @@ export class ControlSession {
     }
     const outcome = this.#call(request.call, request.with)
     this.#queue(Number.isFinite(request.id) ? (request.id as number) : null, outcome)
-    return 'long' in outcome
+    return 'long' in outcome || LONG_CALLS.has(request.call as CallName)
   }
 
   #call(name: unknown, parameters: unknown): Outcome | Promise<Outcome> {

@@ -63,6 +63,14 @@ export const address: Shape<string> = (value, path) => {
   return ip
 }
 
+/** Each element is told its place: `with.changes[3]`. */
+export function array<T>(shape: Shape<T>): Shape<readonly T[]> {
+  return (value, path) => {
+    if (!Array.isArray(value)) return refuseShape(path, `${shorten(value)} is no list`)
+    return value.map((each, i) => shape(each, `${path}[${i}]`))
+  }
+}
+
 export function nullable<T>(shape: Shape<T>): Shape<T | null> {
   return (value, path) => (value === null ? null : shape(value, path))
 }

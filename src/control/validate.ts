@@ -2,8 +2,18 @@
  * The parameters that each call takes. What passes here has the right shape; whether it can be done, the director says.
  */
 import type { ServiceKey } from '../director/model.ts'
-import type { CallName, Calls } from './protocol.ts'
-import { address, boolean, integer, nullable, object, oneOf, text, type Shape } from './shape.ts'
+import type { CallName, Calls, ListedChange } from './protocol.ts'
+import {
+  address,
+  array,
+  boolean,
+  integer,
+  nullable,
+  object,
+  oneOf,
+  text,
+  type Shape,
+} from './shape.ts'
 
 const U32 = 0xffffffff
 /** What the kernel's own `int` takes, of weights and thresholds. */
@@ -56,6 +66,29 @@ const serverWithSettings = object({
 const syncRole = oneOf('master', 'backup')
 const local = object({ service: serviceKey, address })
 
+const table = object({ table: integer(1, Number.MAX_SAFE_INTEGER) })
+const listed = object({
+  line: integer(1, Number.MAX_SAFE_INTEGER),
+  call: oneOf(
+    'service.flush',
+    'service.add',
+    'service.edit',
+    'service.delete',
+    'server.add',
+    'server.edit',
+    'server.delete',
+    'local.add',
+    'local.delete',
+  ),
+  with: (value) => value,
+})
+/** A call in a list, with parameters as that call takes them. */
+const listedChange: Shape<ListedChange> = (value, path) => {
+  const change = listed(value, path)
+  const parameters = PARAMETERS[change.call](change.with, `${path}.with`)
+  return { ...change, with: parameters } as ListedChange
+}
+
 const PARAMETERS: { readonly [N in CallName]: Shape<Calls[N]['with']> } = {
   status: nothing,
   'ipvs.version': nothing,
@@ -71,6 +104,12 @@ const PARAMETERS: { readonly [N in CallName]: Shape<Calls[N]['with']> } = {
   'local.add': local,
   'local.delete': local,
   'local.list': maybeService,
+  'table.begin': nothing,
+  'table.put': object({
+    table: integer(1, Number.MAX_SAFE_INTEGER),
+    changes: array(listedChange),
+  }),
+  'table.commit': table,
   'connection.list': nothing,
   'timeouts.get': nothing,
   'timeouts.set': object({ tcp: seconds, tcpFin: seconds, udp: seconds }),

@@ -4,15 +4,17 @@
  * A change is answered once the engine takes, and leaves, frames accordingly; calls made in one turn of the loop share
  * that step, so that a client which sends many at once is not slowed down by it.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { CallTable } from '../control/call-table.ts'
 import { ControlError } from '../control/control-error.ts'
-import { TimeoutRow } from '../dataplane/timeout.ts'
-import { TcpState } from '../dataplane/tcp.ts'
 import type { Director, Outcome } from '../director/director.ts'
 import { serviceText } from '../director/check.ts'
-import { setTimeoutS, timeoutS } from '../director/init.ts'
 import { listConnections, listService, listServices } from '../director/listing.ts'
-import type { Refusal, ServiceKey, Timeouts } from '../director/model.ts'
+import type { Refusal, ServiceKey } from '../director/model.ts'
+import { RECLAIMS } from '../director/grace.ts'
+import { readTimeouts, writeTimeouts } from '../director/timeouts.ts'
+import { tableCalls } from './table-calls.ts'
+import { REST_MS, Turns } from './turns.ts'
 
 const VERSION = '1.2.1'
 /** IPVS's default of 2^12 buckets, which ipvsadm prints; scripts look for it. */
@@ -33,9 +35,13 @@ export interface CallSurroundings {
 /** The calls about virtual services. */
 export function directorCalls(surroundings: CallSurroundings) {
   const { director, use, applied } = surroundings
+  const turns = new Turns()
   const change = async (make: () => Outcome): Promise<null> => {
+    if (turns.isBusy) await turns.free()
     use()
-    const refusal = make()
+    let refusal = make()
+    if (refusal?.errno === 'ENOSPC')
+      refusal = await turns.hold(() => makeWithRoom(make, director, use))
     if (refusal !== null) throw refused(refusal)
     await applied()
     return null
@@ -59,12 +65,6 @@ export function directorCalls(surroundings: CallSurroundings) {
     'service.edit': ({ service, settings }) =>
       change(() => director.editService(service, settings)),
     'service.delete': ({ service }) => change(() => director.deleteService(service)),
-    'service.zero': ({ service }) => change(() => director.zero(service)),
-    'service.flush': () =>
-      change(() => {
-        director.flush()
-        return null
-      }),
     'server.add': async ({ service, server, settings }) => {
       await change(() => director.addServer(service, server, settings))
       surroundings.onServerAdded(server.address)
@@ -88,6 +88,7 @@ export function directorCalls(surroundings: CallSurroundings) {
       use()
       return listConnections()
     },
+    ...tableCalls({ ...surroundings, turns }),
     ...settingCalls(surroundings, change),
   } satisfies Partial<CallTable>
 }
@@ -113,20 +114,20 @@ function settingCalls(
   } satisfies Partial<CallTable>
 }
 
+/** Once more, when what was replaced lately is free: many changes at once use up the pool before it is swept. */
+async function makeWithRoom(
+  make: () => Outcome,
+  director: Director,
+  use: () => void,
+): Promise<Outcome> {
+  for (let i = 0; i < RECLAIMS; i++) {
+    await sleep(REST_MS)
+    use()
+    director.reclaim()
+  }
+  return make()
+}
+
 function refused({ errno, message }: Refusal): ControlError {
   return new ControlError(errno, message)
-}
-
-const TCP = TimeoutRow.tcp + TcpState.established
-const TCP_FIN = TimeoutRow.tcp + TcpState.finWait
-
-function readTimeouts(): Timeouts {
-  return { tcp: timeoutS(TCP), tcpFin: timeoutS(TCP_FIN), udp: timeoutS(TimeoutRow.udp) }
-}
-
-/** 0 keeps what is. */
-function writeTimeouts({ tcp, tcpFin, udp }: Timeouts): void {
-  if (tcp > 0) setTimeoutS(TCP, tcp)
-  if (tcpFin > 0) setTimeoutS(TCP_FIN, tcpFin)
-  if (udp > 0) setTimeoutS(TimeoutRow.udp, udp)
 }

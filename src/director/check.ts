@@ -40,6 +40,14 @@ export function serverText(key: ServerKey): string {
   return key.address.includes(':') ? `[${key.address}]:${key.port}` : `${key.address}:${key.port}`
 }
 
+export function noService(key: ServiceKey): Refusal {
+  return refuse('ESRCH', `there is no service ${serviceText(key)}`)
+}
+
+export function noServer(key: ServiceKey, server: ServerKey): Refusal {
+  return refuse('ENOENT', `${serviceText(key)} has no real server ${serverText(server)}`)
+}
+
 export function checkServiceKey(key: ServiceKey): Refusal | undefined {
   if ('firewallMark' in key) {
     if (key.firewallMark === 0) return refuse('EINVAL', 'firewall mark 0 marks nothing')

@@ -25,6 +25,8 @@ import {
   checkServiceKey,
   checkServiceSettings,
   isOfOtherFamily,
+  noServer,
+  noService,
   refuse,
   serverText,
   serviceText,
@@ -439,14 +441,6 @@ function poolWordAt(index: number): number {
 function findServer(entry: ServiceEntry, key: ServerKey): ServerEntry | undefined {
   const id = serverId(key)
   return entry.servers.find((each) => serverId(each.key) === id)
-}
-
-function noService(key: ServiceKey): Refusal {
-  return refuse('ESRCH', `there is no service ${serviceText(key)}`)
-}
-
-function noServer(key: ServiceKey, server: ServerKey): Refusal {
-  return refuse('ENOENT', `${serviceText(key)} has no real server ${serverText(server)}`)
 }
 
 function poolIsFull(): Refusal {

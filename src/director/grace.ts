@@ -4,6 +4,10 @@
  * It rests until `reclaim` was called twice. The caller does so no more often than any packet can take: a sweep's
  * interval is thousands of times that.
  */
+
+/** Calls of `reclaim` after which what was retired is free. */
+export const RECLAIMS = 2
+
 export class Grace<T> {
   #resting: T[] = []
   #retired: T[] = []

@@ -57,6 +57,31 @@ export interface ServerSettings {
   readonly tunnel: Tunnel
 }
 
+/** A change of a table; each is a call of the control socket, too. */
+export type TableChange =
+  | { readonly call: 'service.flush'; readonly with: Record<string, never> }
+  | {
+      readonly call: 'service.add' | 'service.edit'
+      readonly with: { readonly service: ServiceKey; readonly settings: ServiceSettings }
+    }
+  | { readonly call: 'service.delete'; readonly with: { readonly service: ServiceKey } }
+  | {
+      readonly call: 'server.add' | 'server.edit'
+      readonly with: {
+        readonly service: ServiceKey
+        readonly server: ServerKey
+        readonly settings: ServerSettings
+      }
+    }
+  | {
+      readonly call: 'server.delete'
+      readonly with: { readonly service: ServiceKey; readonly server: ServerKey }
+    }
+  | {
+      readonly call: 'local.add' | 'local.delete'
+      readonly with: { readonly service: ServiceKey; readonly address: string }
+    }
+
 export interface Counters {
   readonly connections: number
   readonly inPackets: number

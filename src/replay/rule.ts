@@ -5,9 +5,10 @@ import type { Calls } from '../control/protocol.ts'
 import type { Director, Outcome } from '../director/director.ts'
 import { refuse, serviceText } from '../director/check.ts'
 import type { Refusal } from '../director/model.ts'
+import { writeTimeouts } from '../director/timeouts.ts'
 
 /** The calls that `ipvsadm -S` writes. */
-export type RuleName = 'service.add' | 'server.add' | 'local.add'
+export type RuleName = 'service.add' | 'server.add' | 'local.add' | 'timeouts.set'
 
 /** One rule and the line of the file it stands in. */
 export type Rule = {
@@ -30,6 +31,9 @@ export function obeyRules(director: Director, rules: readonly Rule[]): RefusedRu
 function obey(director: Director, rule: Rule): Outcome {
   const { call, with: what } = rule
   switch (call) {
+    case 'timeouts.set':
+      writeTimeouts(what)
+      return null
     case 'service.add':
       return director.addService(what.service, what.settings)
     case 'server.add':

@@ -44,7 +44,8 @@ export function callsOn(laboratory: Laboratory) {
   })
 }
 
-function callerOf(laboratory: Laboratory): Caller {
+/** A client of that daemon. */
+export function callerOn(laboratory: Laboratory): Caller {
   const calls = callsOn(laboratory) as unknown as Record<string, (parameters: unknown) => unknown>
   return {
     call: async (name, parameters) => {
@@ -63,13 +64,15 @@ async function* linesOf(text: string): AsyncGenerator<string> {
 /** Our ipvsadm in this process, on the laboratory's tables: words and input in, what it wrote out. */
 export function runOn(laboratory: Laboratory, hosts = HOSTS) {
   const names = namesWith(hosts)
-  const caller = callerOf(laboratory)
+  const caller = callerOn(laboratory)
   return async (words: readonly string[], input: string): Promise<Result> => {
     let [stdout, stderr] = ['', '']
     const rc = await runIpvsadm(words, {
       connect: () => Promise.resolve(caller),
       names,
       input: linesOf(input),
+      terminalRows: () => null,
+      pause: () => Promise.resolve(false),
       print: (text) => (stdout += text),
       complain: (text) => (stderr += text),
     })

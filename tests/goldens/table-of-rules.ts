@@ -12,6 +12,7 @@ export const NO_COUNTS = { connections: 0, inPackets: 0, outPackets: 0, inBytes:
 export function tableOfRules(rules: string): ServiceListing[] {
   const table = new Map<string, { service: ServiceListing; servers: ServerListing[] }>()
   for (const rule of parseRules(rules)) {
+    if (!("service" in rule.with)) continue
     const id = JSON.stringify(rule.with.service)
     if (rule.call === 'service.add') {
       const { service: key, settings } = rule.with

@@ -42,6 +42,8 @@ export interface DaemonOptions {
 
 /** How often unused next hops of removed servers are let go. */
 const KEEP_SERVERS_INTERVAL_MS = 10_000
+/** A few at a time. */
+const KEEP_MORE_SERVERS_MS = 20
 
 export class DirectorDaemon {
   readonly calls: CallTable
@@ -137,7 +139,7 @@ export class DirectorDaemon {
       this.#log('warning', 'no interface with an address is up: none is attached yet')
     }
     this.#housekeeping.start()
-    this.#keepServers = setInterval(() => this.#forgetServers(), KEEP_SERVERS_INTERVAL_MS)
+    this.#keepServers = setTimeout(() => this.#forgetServers(), KEEP_SERVERS_INTERVAL_MS)
   }
 
   /** Answers on the control socket from here on. Rejects with ControlError. */
@@ -199,12 +201,14 @@ export class DirectorDaemon {
 
   #forgetServers(): void {
     this.#engine.tables.use()
-    this.#hops.keepServers(this.#director.serverAddresses)
+    const areMore = this.#hops.keepServers(this.#director.serverAddresses)
+    const restMs = areMore ? KEEP_MORE_SERVERS_MS : KEEP_SERVERS_INTERVAL_MS
+    this.#keepServers = setTimeout(() => this.#forgetServers(), restMs)
   }
 
   /** Gives everything back to the host. May be called at any time, twice too. */
   async close(): Promise<void> {
-    clearInterval(this.#keepServers)
+    clearTimeout(this.#keepServers)
     await this.#control?.close()
     this.#housekeeping.stop()
     this.#network.stop()

@@ -35,6 +35,9 @@ export interface HopStatus extends HopKey {
   readonly isResolved: boolean
 }
 
+/** Servers let go in one call: a millisecond. */
+const RELEASES_A_CALL = 256
+
 /** Which ways lead through which gateway. */
 type GatewaysInUse = Map<HopEntry, Set<string>>
 
@@ -180,13 +183,16 @@ export class Hops {
     return entry === undefined || entry.mac !== undefined ? undefined : keyOf(entry)
   }
 
-  /** No other address than these is a real server's any more. */
-  keepServers(addresses: { has(address: string): boolean }): void {
+  /** No other address than these is a real server's any more. True: there are more to let go, at the next call. */
+  keepServers(addresses: { has(address: string): boolean }): boolean {
+    let left = RELEASES_A_CALL
     for (const [address, entry] of this.#servers) {
       if (addresses.has(address)) continue
+      if (left-- === 0) return true
       this.#servers.delete(address)
       this.#releaseServer(entry)
     }
+    return false
   }
 
   #assignServer(address: string): HopEntry | undefined {

@@ -29,6 +29,17 @@ interface Removed {
   idleSince: number | undefined
 }
 
+/** Where a walk over the removed servers has come to. */
+interface Visited {
+  readonly service: string
+  readonly removed: Map<string, Removed>
+  readonly id: string
+  readonly each: Removed
+}
+
+/** Looked at in a few milliseconds. */
+const SERVERS_A_CALL = 4096
+
 /** What a server's end has to do with. */
 export interface TrashSurroundings {
   readonly rows: RowAllocator
@@ -42,6 +53,7 @@ export class ServerTrash {
   readonly #with: TrashSurroundings
   /** By service, by server. */
   readonly #removed = new Map<string, Map<string, Removed>>()
+  readonly #round = this.#walk()
 
   constructor(surroundings: TrashSurroundings) {
     this.#with = surroundings
@@ -71,23 +83,35 @@ export class ServerTrash {
     }
   }
 
-  /** Lets go of what nothing refers to any more. */
+  /** Lets go of what nothing refers to any more; of very many it looks at some, and at others the next time. */
   reclaim(): void {
     const over = new Set<number>()
-    for (const [service, removed] of this.#removed) {
-      for (const [id, each] of removed) {
-        if (!this.#isOver(each)) continue
-        removed.delete(id)
-        over.add(each.server.row)
-        this.#with.addresses.remove(each.server.key.address)
-      }
+    for (let left = SERVERS_A_CALL; left > 0; left--) {
+      const next = this.#round.next().value
+      if (next === undefined) break
+      const { service, removed, id, each } = next
+      if (!this.#isOver(each)) continue
+      removed.delete(id)
       if (removed.size === 0) this.#removed.delete(service)
+      over.add(each.server.row)
+      this.#with.addresses.remove(each.server.key.address)
     }
     if (over.size === 0) return
     this.#with.localities.forget(over)
     for (const row of over) {
       clearServerRow(row)
       this.#with.rows.retire(row)
+    }
+  }
+
+  /** All of them, over and over; undefined: from the beginning again. */
+  *#walk(): Generator<Visited | undefined, never, void> {
+    for (;;) {
+      for (const [service, removed] of this.#removed) {
+        if (removed.size === 0) this.#removed.delete(service)
+        for (const [id, each] of removed) yield { service, removed, id, each }
+      }
+      yield undefined
     }
   }
 

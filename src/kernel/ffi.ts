@@ -51,6 +51,7 @@ const c = {
   umount: libc.func('int umount2(const char*, int)'),
   bpf: libc.func('long syscall(long, int, void*, unsigned int)'),
   setrlimit: libc.func('int setrlimit(int, void*)'),
+  clockResolution: libc.func('int clock_getres(int, void*)'),
 }
 
 function check(call: string, result: number): number {
@@ -253,6 +254,13 @@ export function bpf(command: number, attributes: Uint8Array): number {
 export function setrlimit(resource: number, limit: bigint): void {
   const both = new Uint8Array(BigUint64Array.of(limit, limit).buffer)
   check(`setrlimit ${resource}`, c.setrlimit(resource, both) as number)
+}
+
+/** Nanoseconds between two values of a clock; below a second. */
+export function clockResolution(clock: number): number {
+  const timespec = new BigInt64Array(2) // seconds, nanoseconds
+  check('clock_getres', c.clockResolution(clock, new Uint8Array(timespec.buffer)) as number)
+  return Number(timespec[1])
 }
 
 /** Can `fd` be read within `timeoutMs`? Blocks this thread meanwhile. Errors count as readable. */

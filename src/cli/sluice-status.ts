@@ -27,7 +27,8 @@ async function show({ json, socket }: { json?: true; socket: string }): Promise<
   }
 }
 
-function formatStatus(status: DaemonStatus): string {
+/** For people. */
+export function formatStatus(status: DaemonStatus): string {
   const { version, pid, engine, uptimeS, interfaces, services, servers } = status
   const lines = [
     `sluice ${version}, process ${pid}, engine ${engine}, up ${formatDuration(uptimeS)}`,
@@ -35,6 +36,7 @@ function formatStatus(status: DaemonStatus): string {
     ...interfaces.map(({ name, how, mac }) => `interface    ${name}  ${mac}  ${how}`),
     `services     ${services}, with ${servers} real servers`,
     `connections  ${status.connections} of ${status.connectionsMax}`,
+    ...formatLocalities(status),
     '',
     'frames, by what became of them',
     ...formatCounters(status.reasons),
@@ -42,6 +44,14 @@ function formatStatus(status: DaemonStatus): string {
     ...formatCounters(status.engineCounters),
   ]
   return lines.map((line) => `${line}\n`).join('')
+}
+
+/** Nothing where there is no lblc or lblcr. */
+function formatLocalities({ localities, localitiesMax }: DaemonStatus): string[] {
+  if (localities === 0) return []
+  return [
+    `localities   ${localities} of ${localitiesMax}: destinations that lblc and lblcr remember`,
+  ]
 }
 
 function formatCounters(counters: Readonly<Record<string, number>>): string[] {

@@ -35,6 +35,9 @@ export interface DaemonStatus {
   readonly servers: number
   readonly connections: number
   readonly connectionsMax: number
+  /** Destinations that lblc and lblcr remember, and room for them. */
+  readonly localities: number
+  readonly localitiesMax: number
   /** Packets by what became of them: every frame counts under exactly one name. */
   readonly reasons: Readonly<Record<string, number>>
   /** Engine's own counters: frames received, sent, lost in a ring, injected… */

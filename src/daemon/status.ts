@@ -4,14 +4,15 @@
 import type { DaemonStatus } from '../control/protocol.ts'
 import type { Director } from '../director/director.ts'
 import { reasonName } from '../dataplane/reason-text.ts'
-import { reasons, settings } from '../dataplane/tables.ts'
+import { LOCALITY_PROBES_MAX } from '../dataplane/limits.ts'
+import * as tables from '../dataplane/tables.ts'
 import { Reason } from '../dataplane/verdict.ts'
 import type { Engine } from '../engine/engine.ts'
 import { VERSION } from '../base/version.ts'
 
 /** Of the tables in use. */
 export function readStatus(engine: Engine, director: Director, uptimeS: number): DaemonStatus {
-  const { connections, connectionsMax } = settings.row(0)
+  const { connections, connectionsMax, localities } = tables.settings.row(0)
   return {
     version: VERSION,
     pid: process.pid,
@@ -21,6 +22,8 @@ export function readStatus(engine: Engine, director: Director, uptimeS: number):
     ...director.counts,
     connections,
     connectionsMax,
+    localities,
+    localitiesMax: tables.localities.memory.capacity - LOCALITY_PROBES_MAX,
     reasons: readReasons(),
     engineCounters: engine.counters(),
   }
@@ -29,7 +32,7 @@ export function readStatus(engine: Engine, director: Director, uptimeS: number):
 /** Reasons that occurred, in the list's order. */
 function readReasons(): Record<string, number> {
   const counted = Object.values(Reason).map(
-    (reason) => [reasonName(reason), Number(reasons.row(reason).packets)] as const,
+    (reason) => [reasonName(reason), Number(tables.reasons.row(reason).packets)] as const,
   )
   return Object.fromEntries(counted.filter(([, packets]) => packets > 0))
 }

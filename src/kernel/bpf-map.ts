@@ -5,6 +5,7 @@
  *                      (instruction.ts: mapValue) and this process maps (`mapMemory`)
  *   perCpuArray        a value for each CPU; this process reads them all at once
  *   programArray       programs to tail-call, by index
+ *   arrayOfMaps        maps of one shape, by index
  *
  * A map is a descriptor; it lives as long as a descriptor, a program or a pin (bpf-pin.ts) has it. Its memory is
  * zero at first. Values above 4 MiB need kernel 6.0, direct addresses end at 512 MiB.
@@ -18,20 +19,22 @@ import { Errno, KernelError } from './errno.ts'
 import { mapShared, type Mapping } from './ffi.ts'
 
 /** enum bpf_map_type */
-const MAP_TYPE = { array: 2, programArray: 3, perCpuArray: 6 } as const
+const MAP_TYPE = { array: 2, programArray: 3, perCpuArray: 6, arrayOfMaps: 12 } as const
 export type MapType = keyof typeof MAP_TYPE
 
 export interface MapShape {
   readonly type: MapType
   /** At most 15 letters, digits, dots and underscores. */
   readonly name: string
-  /** Bytes of a value; of a programArray 4. */
+  /** Bytes of a value; of what holds programs or maps 4. */
   readonly valueSize: number
   readonly entries: number
   /** Of an array: `mapMemory` may be called. */
   readonly isMappable?: boolean
   /** Programs only read it; once it is frozen, the verifier knows its values as constants. */
   readonly isReadOnly?: boolean
+  /** Of an arrayOfMaps: a map, open, of the shape that all have in it. */
+  readonly inner?: number
   /** BTF that names the types of key and value: for those who look at the map with other tools. */
   readonly btf?: { readonly fd: number; readonly keyType: number; readonly valueType: number }
 }
@@ -50,6 +53,7 @@ export function createMap(shape: MapShape): number {
     .u32(8, shape.valueSize)
     .u32(12, shape.entries)
     .u32(16, flags)
+    .u32(20, shape.inner ?? 0)
     .name(28, shape.name)
   if (shape.btf !== undefined) {
     attributes.u32(48, shape.btf.fd).u32(52, shape.btf.keyType).u32(56, shape.btf.valueType)

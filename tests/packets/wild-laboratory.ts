@@ -1,7 +1,8 @@
 /**
  * The laboratory that wild frames are sent to: services of every forwarding method, in both families and protocols, and
- * some that cannot forward at all.
+ * some that cannot forward at all; every scheduler among them, with servers that are heavy or soon full.
  */
+import { SchedulerId } from '../../src/dataplane/schedule.ts'
 import type { ForwardingMethod, ServiceKey } from '../../src/director/model.ts'
 import { DIRECTOR_MAC, Laboratory } from '../goldens/laboratory.ts'
 import type { World } from './wild-frames.ts'
@@ -26,18 +27,28 @@ export function servers(vip: string, first = 1): string[] {
   return [first, first + 1, first + 2].map((n) => `${prefix}${10 + n}`)
 }
 
+const SCHEDULERS = Object.keys(SchedulerId).filter((name) => name !== 'none')
+/** Of a service's first, second and third server. */
+const LOADS = [
+  { weight: 1 },
+  { weight: 3, upperThreshold: 4, lowerThreshold: 2 },
+  { weight: 2 },
+] as const
+
 /** Every method, both families, both protocols. */
 export function makeLaboratory(): Laboratory {
   const lab = new Laboratory({ connectionsMax: 250, icmpPerSecond: 4 })
+  let services = 0
   for (const vip of VIPS) {
     const other = VIPS.find((each) => each !== vip)!
     for (const protocol of ['tcp', 'udp'] as const) {
       const add = (port: number, forwarding: ForwardingMethod, addresses: readonly string[]) => {
         const key: ServiceKey = { protocol, address: vip, port }
-        lab.addService(key, 'rr')
+        lab.addService(key, SCHEDULERS[services++ % SCHEDULERS.length])
         const serverPort = forwarding === 'masquerade' || forwarding === 'fullnat' ? 8080 : port
-        for (const address of addresses)
-          lab.addServer(key, { address, port: serverPort }, { forwarding })
+        addresses.forEach((address, i) => {
+          lab.addServer(key, { address, port: serverPort }, { forwarding, ...LOADS[i] })
+        })
         return key
       }
       for (const [port, forwarding] of PORTS) {

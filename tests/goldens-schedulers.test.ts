@@ -30,6 +30,7 @@ const FILES = [
   'rr',
   'sed',
   'sh',
+  'stories',
   'wlc',
   'wrr',
   'wrr-orders',

@@ -7,7 +7,9 @@
 import { isDeepStrictEqual } from 'node:util'
 import { Verdict } from '../../src/dataplane/verdict.ts'
 import * as tables from '../../src/dataplane/tables.ts'
+import { TimeoutRow } from '../../src/dataplane/timeout.ts'
 import { readCounters } from '../../src/director/entries.ts'
+import { setTimeoutS } from '../../src/director/init.ts'
 import { ESTIMATE_INTERVAL_MS } from '../../src/director/estimator.ts'
 import { bytesOf } from '../packets/golden-frames.ts'
 import { print, show } from './departed-text.ts'
@@ -168,6 +170,11 @@ const SWITCHES: Readonly<Record<string, (value: number) => [bits: number, isOn: 
   'net.ipv4.vs.conn_reuse_mode': (value) => [tables.Switch.reuse, value !== 0],
 }
 
+const TIMEOUTS: Readonly<Record<string, number>> = {
+  'net.ipv4.vs.lblc_expiration': TimeoutRow.lblc,
+  'net.ipv4.vs.lblcr_expiration': TimeoutRow.lblcr,
+}
+
 /** What these switch on is not built yet; off is what we do. */
 const OFF = [
   'net.ipv4.vs.nat_icmp_send=0',
@@ -180,6 +187,11 @@ function setSwitches({ sysctl = [] }: CaseEvent): void {
   for (const each of sysctl) {
     if (OFF.includes(each)) continue
     const [name, value] = each.split('=')
+    const timeout = TIMEOUTS[name!]
+    if (timeout !== undefined) {
+      setTimeoutS(timeout, Number(value))
+      continue
+    }
     const read = SWITCHES[name!]
     if (read === undefined) throw new Error(`there is no switch for ${each}`)
     const [bits, isOn] = read(Number(value))

@@ -3,6 +3,8 @@ import { describe, it, type TestContext } from 'node:test'
 import { notRoot } from '../../tests/kernel/own-network.ts'
 import { encode } from '../bpf/encode.ts'
 import { exit, load, mapValue, move32, r0, r1, u32 } from '../bpf/instruction.ts'
+import { describeTable } from '../bpf/table-types.ts'
+import { mapInfo } from './bpf-info.ts'
 import {
   clearProgram,
   createMap,
@@ -15,7 +17,7 @@ import {
   updateElement,
   type MapShape,
 } from './bpf-map.ts'
-import { loadProgram } from './bpf-program.ts'
+import { loadBtf, loadProgram } from './bpf-program.ts'
 import { ProgramBench } from './bpf-run.ts'
 import { close } from './ffi.ts'
 
@@ -118,6 +120,21 @@ describe('BPF maps', { skip: notRoot }, () => {
     assert.notEqual(new Uint32Array(lookupElement(fd, 1, 4).buffer)[0], 0)
     assert.equal(clearProgram(fd, 1), true)
     assert.throws(() => setProgram(fd, 2, program.fd), { code: 'E2BIG' })
+  })
+
+  it('may say what is in them', (context) => {
+    const fields = [
+      { name: 'weight', offset: 0, size: 4 },
+      { name: 'port', offset: 4, size: 2 },
+    ] as const
+    const table = { name: 'server', rows: 3, rowSize: 8, fields }
+    const types = describeTable(table)
+    const btf = { fd: loadBtf(types.btf), ...types }
+    context.after(() => close(btf.fd))
+    const shape = { type: 'array', name: 'servers', valueSize: 24, entries: 1, btf } as const
+    const fd = open(context, { ...shape, isMappable: true })
+    assert.equal(mapInfo(fd).valueSize, 24)
+    assert.throws(() => createMap({ ...shape, valueSize: 16 }), { code: 'EINVAL' })
   })
 
   it('are refused in words', () => {

@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import * as ffi from './ffi.ts'
 
 const AF_INET = 2
@@ -123,6 +125,30 @@ describe('shared memory', () => {
     assert.equal(readFileSync(path).toString('latin1', 4096, 4100), 'here')
     ffi.close(fd)
     assert.throws(() => ffi.mapShared(-1, 4096), { call: 'mmap', code: 'EBADF' })
+  })
+})
+
+describe('shared memory that was let go', () => {
+  it('gives its addresses back once nobody has a view of it', async (context) => {
+    setFlagsFromString('--expose_gc')
+    const collect = runInNewContext('gc') as () => void
+    const folder = mkdtempSync(join(tmpdir(), 'sluice-'))
+    context.after(() => rmSync(folder, { recursive: true }))
+    const path = join(folder, 'memory')
+    const fd = ffi.open(path, O_RDWR_CREAT, 0o600)
+    context.after(() => ffi.close(fd))
+    const SIZE = 1 << 30
+    truncateSync(path, SIZE)
+    /** Address space of this process in bytes. */
+    const size = () =>
+      1024 * Number(/VmSize:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))![1])
+    const before = size()
+    for (let i = 0; i < 8; i++) ffi.mapShared(fd, SIZE).unmap()
+    const isGivenBack = () => {
+      collect()
+      return size() < before + SIZE / 2
+    }
+    await until(isGivenBack)
   })
 })
 

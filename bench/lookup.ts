@@ -1,8 +1,8 @@
 /**
  * The connection table alone: what finding one of many connections costs, by how many there are.
  *
- * A connection is one line of 64 bytes, and a lookup touches one line, mostly; so the cost grows where the table does not
- * fit the processor's caches any more, by one miss. The peer is a `Map` in the same process, keyed by a number made
+ * A connection is one line of 64 bytes, and a lookup touches one line, mostly; so the cost grows by one miss where the
+ * table does not fit the processor's caches any more. The peer is a `Map` in the same process, keyed by a number made
  * from the client's address and port.
  */
 import { Director } from '../src/director/director.ts'

@@ -82,7 +82,10 @@ export const LIST_ALL: Command = { kind: 'list', format: formatOf(new Set()) }
 
 export const TRY_HELP = "Try `ipvsadm -h' or 'ipvsadm --help' for more information."
 
-const COMMAND_NAMES: Readonly<Record<Exclude<CommandWord, 'help' | 'version'>, CommandName>> = {
+/** Commands by what begins the command line. */
+export const COMMAND_NAMES: Readonly<
+  Record<Exclude<CommandWord, 'help' | 'version'>, CommandName>
+> = {
   'add-service': 'add-service',
   'edit-service': 'edit-service',
   'delete-service': 'delete-service',

@@ -145,6 +145,18 @@ export function explainIllegalOption(
   return explain(LEGALITY[command], OPTION_NAMES, options, `the '${command}' command`)
 }
 
+/** May the option be given, to this command, beside these? */
+export function isAllowed(
+  command: CommandName,
+  name: OptionName,
+  given: ReadonlySet<OptionName>,
+): boolean {
+  const { needed, allowed, oneOf } = LEGALITY[command]
+  if (given.has(name)) return false
+  if (needed?.includes(name) === true || allowed?.includes(name) === true) return true
+  return oneOf?.includes(name) === true && !oneOf.some((other) => given.has(other))
+}
+
 export function explainIllegalTunnelOption(
   type: TunnelType,
   options: ReadonlySet<OptionName>,

@@ -35,6 +35,10 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     summary: 'be a real server for DR or TUN: the VIP, without answering ARP for it',
     load: () => import('./sluice-realserver.ts'),
   },
+  completion: {
+    summary: 'completion for a shell, and for ipvsadm',
+    load: () => import('./sluice-completion.ts'),
+  },
 }
 
 async function main(args: readonly string[]): Promise<void> {
@@ -48,7 +52,36 @@ async function main(args: readonly string[]): Promise<void> {
     const command = program.command(name).summary(summary).copyInheritedSettings(program)
     if (name === chosen) (await load()).describe(command)
   }
+  if (chosen === 'complete') {
+    const { describeComplete } = await import('./sluice-completion.ts')
+    describeComplete(program.command('complete', { hidden: true }), completeSluice)
+  }
   await program.parseAsync(args, { from: 'user' })
+}
+
+/** What the last of these words, which follow `sluice`, may become. */
+async function completeSluice(words: readonly string[]): Promise<string[]> {
+  const current = words.at(-1) ?? ''
+  const [name, ...others] = words.slice(0, -1)
+  if (name === undefined) {
+    return [...Object.keys(SUBCOMMANDS), '--help', '--version'].filter((each) =>
+      each.startsWith(current),
+    )
+  }
+  const subcommand = Object.hasOwn(SUBCOMMANDS, name) ? SUBCOMMANDS[name] : undefined
+  if (subcommand === undefined) return []
+  const command = new Command(name)
+  ;(await subcommand.load()).describe(command)
+  const before = command.options.find(({ long }) => long === others.at(-1))
+  const isValue = before !== undefined && (before.required || before.optional)
+  const offered = isValue
+    ? (before.argChoices ?? [])
+    : [
+        ...command.registeredArguments.flatMap(({ argChoices }) => argChoices ?? []),
+        ...command.options.flatMap(({ long }) => long ?? []),
+        '--help',
+      ]
+  return offered.filter((each) => each.startsWith(current))
 }
 
 try {

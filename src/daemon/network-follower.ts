@@ -34,7 +34,8 @@ const RELOAD_LATEST_MS = 500
 /** Seconds between two confirmations of next hops in use. */
 export const CONFIRM_INTERVAL_S = 30
 /** Neighbours asked for in one go; the others follow a second later. */
-const PROBES_PER_TURN = 256
+const PROBES_PER_TURN = 32
+const PROBES_PAUSE_MS = 125
 
 export interface NetworkEvents {
   /** Makes the tables in use those that `Hops` writes. */
@@ -165,7 +166,7 @@ export class NetworkFollower {
       this.#toProbe.delete(id)
       this.#probe(key)
     }
-    if (this.#toProbe.size > 0) this.#probing = setTimeout(() => this.#probeSome(), 1000)
+    if (this.#toProbe.size > 0) this.#probing = setTimeout(() => this.#probeSome(), PROBES_PAUSE_MS)
   }
 
   #probe({ interfaceIndex, ip }: HopKey): void {

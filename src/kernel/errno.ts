@@ -72,7 +72,11 @@ export class KernelError extends Error {
   /** `errno` is the number, positive. */
   constructor(call: string, errno: number, hint = '') {
     const code = errnoName(errno)
+    // An answer, often expected and by the thousand: the call says where it comes from, a stack would cost more than it.
+    const limit = Error.stackTraceLimit
+    Error.stackTraceLimit = 0
     super(`${call}: ${errnoWords(errno)} (${code})${hint === '' ? '' : `: ${hint}`}`)
+    Error.stackTraceLimit = limit
     this.call = call
     this.code = code
     this.errno = errno

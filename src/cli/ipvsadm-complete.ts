@@ -4,7 +4,6 @@
  * Options are those that go with the command and what is there already; services and servers are those of the daemon,
  * if one answers and has not too many.
  */
-import { SCHEDULER_NAMES, serverText, serviceText } from '../director/check.ts'
 import type { ServiceKey } from '../director/model.ts'
 import { NO_NAMES, parseEndpoint } from './ipvsadm-address.ts'
 import { COMMAND_NAMES } from './ipvsadm-command.ts'
@@ -18,6 +17,7 @@ import {
   type OptionSpec,
   type OptionWord,
 } from './ipvsadm-options.ts'
+import { formatEndpoint, NUMERIC } from './ipvsadm-naming.ts'
 import type { Caller } from './ipvsadm-surroundings.ts'
 
 /** Services beyond which nobody wants them listed at a key stroke. */
@@ -27,10 +27,14 @@ const SELECTORS = ['tcp-service', 'udp-service', 'sctp-service', 'fwmark-service
 type Selector = (typeof SELECTORS)[number]
 const PROTOCOL_OF = { 'tcp-service': 'tcp', 'udp-service': 'udp', 'sctp-service': 'sctp' } as const
 
+/** Those of dataplane/schedule.ts. */
+export const SCHEDULERS: readonly string[] =
+  'rr wrr lc wlc sed nq dh sh mh lblc lblcr fo ovf twos none'.split(' ')
+
 const VALUES: Partial<Record<FoundOption['long'], readonly string[]>> = {
   'start-daemon': ['master', 'backup'],
   'stop-daemon': ['master', 'backup'],
-  scheduler: SCHEDULER_NAMES,
+  scheduler: SCHEDULERS,
   'sched-flags': ['sh-fallback', 'sh-port', 'mh-fallback', 'mh-port', 'flag-1', 'flag-2', 'flag-3'],
   pe: ['sip'],
   'tun-type': ['ipip', 'gue', 'gre'],
@@ -128,7 +132,7 @@ function isSelector(long: FoundOption['long']): long is Selector {
 function selectedBy(option: Selector, key: ServiceKey): string | undefined {
   if ('firewallMark' in key) return option === 'fwmark-service' ? `${key.firewallMark}` : undefined
   if (option === 'fwmark-service' || PROTOCOL_OF[option] !== key.protocol) return undefined
-  return serviceText(key).slice(key.protocol.length + 1)
+  return formatEndpoint(key, key.protocol, NUMERIC)
 }
 
 /** The servers of the service that the command line names. */
@@ -137,7 +141,7 @@ async function listServers(caller: Caller, found: readonly FoundOption[]): Promi
   const service = selector === undefined ? undefined : serviceOf(selector)
   if (service === undefined) return []
   const [listed] = await caller.call('service.list', { service }).catch(() => [])
-  return listed?.servers.map(serverText) ?? []
+  return listed?.servers.map((server) => formatEndpoint(server, null, NUMERIC)) ?? []
 }
 
 function serviceOf({ long, argument }: FoundOption): ServiceKey | undefined {

@@ -14,7 +14,8 @@ import { startServing, type Serving } from '../../tests/control/serving.ts'
 import { callsOn } from '../../tests/goldens/ipvsadm-program.ts'
 import { Laboratory } from '../../tests/goldens/laboratory.ts'
 import type { DaemonStatus } from '../control/protocol.ts'
-import { completeIpvsadm } from './ipvsadm-complete.ts'
+import { SCHEDULER_NAMES } from '../director/check.ts'
+import { completeIpvsadm, SCHEDULERS } from './ipvsadm-complete.ts'
 import { completionScript } from './sluice-completion.ts'
 
 const PROGRAM = fileURLToPath(moduleUrl('./sluice', import.meta.url))
@@ -47,6 +48,7 @@ describe('ipvsadm, word by word', () => {
 
   it('offers the values of those that have some', async () => {
     assert.deepEqual(await offered('ipvsadm -A -t 10.0.0.1:80 -s w'), ['wrr', 'wlc'])
+    assert.deepEqual(SCHEDULERS.toSorted(), SCHEDULER_NAMES.toSorted())
     assert.deepEqual(await offered('ipvsadm --start-daemon '), ['master', 'backup'])
     assert.deepEqual(await offered('ipvsadm -a -t a:1 -r b -i --tun-type g'), ['gue', 'gre'])
     assert.deepEqual(await offered('ipvsadm -A -t 10.0.0.1:80 -w '), [])

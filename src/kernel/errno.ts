@@ -72,7 +72,7 @@ export class KernelError extends Error {
   /** `errno` is the number, positive. */
   constructor(call: string, errno: number, hint = '') {
     const code = errnoName(errno)
-    // An answer, often expected and by the thousand: the call says where it comes from, a stack would cost more than it.
+    // An answer, often expected and by the thousand: its call says where it is from, a stack costs more than the call.
     const limit = Error.stackTraceLimit
     Error.stackTraceLimit = 0
     super(`${call}: ${errnoWords(errno)} (${code})${hint === '' ? '' : `: ${hint}`}`)

@@ -10,6 +10,7 @@ import {
   type Operand,
   type Operation,
   type Origin,
+  type Parameter,
   type Register,
 } from './ir.ts'
 
@@ -74,7 +75,13 @@ export class Code {
     return to
   }
 
-  finish(name: string, parameters: readonly Register[]): IrFunction {
-    return { name, parameters, operations: this.operations, registerCount: this.#registers }
+  finish(name: string, parameters: readonly Parameter[], isApart: boolean): IrFunction {
+    return {
+      name,
+      parameters,
+      operations: this.operations,
+      registerCount: this.#registers,
+      isApart,
+    }
   }
 }

@@ -39,7 +39,9 @@ export function formatFunction({ name, parameters, operations }: IrFunction): st
   const lines = operations.map((operation) =>
     operation.op === 'label' ? `${operation.label}:` : `    ${formatOperation(operation)}`,
   )
-  return [`${name}(${parameters.map(show).join(', ')}):`, ...lines, ''].join('\n')
+  return [`${name}(${parameters.map((one) => show(one.register)).join(', ')}):`, ...lines, ''].join(
+    '\n',
+  )
 }
 
 export function formatOperation(operation: Operation): string {
@@ -68,6 +70,16 @@ export function formatOperation(operation: Operation): string {
       return `${show(operation.to)} = frame[${show(operation.offset)}, ${operation.bytes}]`
     case 'local':
       return `${show(operation.to)} = own ${operation.name}`
+    case 'context': {
+      const { to, bytes, context, offset } = operation
+      return `${show(to)} = u${bytes * 8} of context ${show(context)} + ${offset}`
+    }
+    case 'address':
+      return `${show(operation.to)} = address ${operation.map} + ${operation.offset}`
+    case 'helper': {
+      const { to, helper, arguments: values } = operation
+      return `${result(to)}helper ${helper}(${values.map(show).join(', ')})`
+    }
     case 'intrinsic':
     case 'call':
       return `${result(operation.to)}${operation.name}(${operation.arguments.map(show).join(', ')})`
@@ -85,7 +97,7 @@ export function formatOperation(operation: Operation): string {
 }
 
 function show(operand: Operand): string {
-  return operand.kind === 'register' ? `r${operand.number}` : String(operand.value)
+  return operand.kind === 'register' ? `r${operand.number}` : (operand.symbol ?? `${operand.value}`)
 }
 
 function result(to: Register | undefined): string {

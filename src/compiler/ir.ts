@@ -17,10 +17,11 @@ export interface Register {
   readonly kind: 'register'
   readonly number: number
 }
-/** A constant; a 32-bit one wherever an instruction has no room for more. */
+/** A constant. With a symbol it is known only when the program is loaded (symbols.ts): nobody computes with it. */
 export interface Immediate {
   readonly kind: 'immediate'
   readonly value: number
+  readonly symbol?: string
 }
 export type Operand = Register | Immediate
 
@@ -126,7 +127,29 @@ export type Operation =
       readonly arguments: readonly Operand[]
       readonly to: Register | undefined
     }
-  /** A function of the program; at most five arguments. */
+  /** What the kernel's context says at `offset`: a number, or a pointer into the frame; only behind `expand`. */
+  | {
+      readonly op: 'context'
+      readonly bytes: Bytes
+      readonly to: Register
+      readonly context: Register
+      readonly offset: number
+    }
+  /** Address of byte `offset` of a map that has one element; only behind `expand`. */
+  | {
+      readonly op: 'address'
+      readonly to: Register
+      readonly map: string
+      readonly offset: number
+    }
+  /** A helper of the kernel, by its number in enum bpf_func_id; only behind `expand`. */
+  | {
+      readonly op: 'helper'
+      readonly helper: number
+      readonly arguments: readonly Operand[]
+      readonly to: Register | undefined
+    }
+  /** A function of the program. */
   | {
       readonly op: 'call'
       readonly name: string
@@ -156,10 +179,18 @@ export type Located = Operation & { readonly origin?: Origin }
 export interface IrFunction {
   readonly name: string
   /** Filled by the caller. */
-  readonly parameters: readonly Register[]
+  readonly parameters: readonly Parameter[]
   readonly operations: readonly Located[]
   /** Registers are 0 … count - 1. */
   readonly registerCount: number
+  /** Marked `@apart`: seldom run, and verified by itself. */
+  readonly isApart: boolean
+}
+
+export interface Parameter {
+  readonly register: Register
+  /** How many bytes lie behind it, if it is a pointer. */
+  readonly bytes: number | undefined
 }
 
 /** A struct that a program has for itself, one for each CPU: zero when the program is loaded. */
@@ -209,16 +240,20 @@ export function readBy(operation: Operation): Operand[] {
       return [operation.base, operation.value]
     case 'compareSwap':
       return [operation.base, operation.expected, operation.value]
+    case 'context':
+      return [operation.context]
     case 'row':
       return [operation.index]
     case 'header':
       return [operation.offset]
     case 'intrinsic':
+    case 'helper':
     case 'call':
       return [...operation.arguments]
     case 'return':
       return [operation.value]
     case 'local':
+    case 'address':
     case 'label':
     case 'jump':
       return []

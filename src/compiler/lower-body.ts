@@ -1,19 +1,13 @@
 /**
- * Lowering of statements: one function's body, as a function of its own or written where it is called.
+ * Lowering of statements: one function's body.
  */
 import { assert } from '../base/assert.ts'
 import type { CheckedFunction } from './check.ts'
 import type { Code } from './code.ts'
-import { immediate, type Label, type Operand, type Register } from './ir.ts'
+import { immediate, type Label, type Operand } from './ir.ts'
 import type { Lowering } from './lower.ts'
 import { ValueLowering } from './lower-value.ts'
 import type * as tree from './tree.ts'
-
-/** Where a `return` goes in a body that is written where it is called. */
-export interface ReturnTarget {
-  readonly to: Register | undefined
-  readonly end: Label
-}
 
 interface Loop {
   readonly next: Label
@@ -27,7 +21,6 @@ export class BodyLowering {
   /** Innermost last. */
   readonly #scopes: Map<string, Operand>[]
   readonly #loops: Loop[] = []
-  #target: ReturnTarget | undefined
 
   constructor(
     lowering: Lowering,
@@ -51,12 +44,9 @@ export class BodyLowering {
     })
   }
 
-  /** Without a target the function returns; with one, its end is marked and its result moved. */
-  run(target: ReturnTarget | undefined): void {
-    this.#target = target
+  run(): void {
     this.#block(this.#checked.declared.body)
-    if (target !== undefined) this.#code.mark(target.end)
-    else this.#code.add({ op: 'return', value: immediate(0) })
+    this.#code.add({ op: 'return', value: immediate(0) })
   }
 
   #block({ statements }: tree.Block): void {
@@ -154,11 +144,7 @@ export class BodyLowering {
   }
 
   #return({ value }: tree.Return): void {
-    const code = this.#code
     const result = value === undefined ? immediate(0) : this.#values.value(value)
-    if (this.#target === undefined) return code.add({ op: 'return', value: result })
-    const { to, end } = this.#target
-    if (to !== undefined) code.add({ op: 'move', to, from: result })
-    code.jump(end)
+    this.#code.add({ op: 'return', value: result })
   }
 }

@@ -22,7 +22,7 @@ export interface Frame {
   readonly checked: CheckedFunction
   /** The register of a parameter, let or const; undefined: no local of that name. */
   findLocal(name: string): Operand | undefined
-  /** Calls a function of the program, or writes it here; its result, if it has one. */
+  /** Calls a function of the program; its result, if it has one. */
   call(
     callee: Entity & { readonly kind: 'function' },
     values: readonly Operand[],
@@ -193,21 +193,7 @@ export class ValueLowering {
       return to
     }
     const index = this.value(call.arguments[0]!)
-    const range = this.#rangeOf(call.arguments[0]!)
-    if (range !== undefined && isWithin(range, U32)) {
-      code.add({ op: 'row', to, table, index })
-      return to
-    }
-    // The kernel would look at the lower half only.
-    const [none, end] = [code.label('none'), code.label('row')]
-    const left = code.inRegister(index)
-    const right = code.copy(immediate(U32.max))
-    code.add({ op: 'branch', test: 'greater', width: 64, left, right, label: none })
-    code.add({ op: 'row', to, table, index: left })
-    code.jump(end)
-    code.mark(none)
-    code.add({ op: 'move', to, from: immediate(0) })
-    code.mark(end)
+    code.add({ op: 'row', to, table, index })
     return to
   }
 

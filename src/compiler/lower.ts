@@ -1,8 +1,8 @@
 /**
  * From the checked tree to linear code (ir.ts): the second pass.
  *
- * A function of the program becomes a function of the IR where it is called from several places and takes at most
- * `ARGUMENTS_MAX` values; all others are written where they are called. The packet is no value: there is only one.
+ * A function of the program becomes a function of the IR; inline.ts writes most of them where they are called. The
+ * packet is no value: there is only one.
  */
 import { assert } from '../base/assert.ts'
 import type { CheckedFunction, CheckedProgram } from './check.ts'
@@ -12,9 +12,6 @@ import { sizeOf } from './layout.ts'
 import { BodyLowering } from './lower-body.ts'
 import type { Entity, ProgramFile } from './program.ts'
 import type { FunctionDeclaration } from './tree.ts'
-
-/** r1 is the engine's own: the context. */
-export const ARGUMENTS_MAX = 4
 
 /** The program that begins with function `name` of the file at `path`. Its check found nothing wrong. */
 export function lowerProgram(checked: CheckedProgram, path: string, name: string): IrProgram {
@@ -26,17 +23,11 @@ export class Lowering {
   readonly checked: CheckedProgram
   readonly #names = new Map<FunctionDeclaration, string>()
   readonly #waiting: CheckedFunction[] = []
-  readonly #callers: ReadonlyMap<FunctionDeclaration, number>
   readonly #tables = new Map<string, IrTable>()
   readonly #locals = new Map<string, LocalStruct>()
 
   constructor(checked: CheckedProgram) {
     this.checked = checked
-    const callers = new Map<FunctionDeclaration, number>()
-    for (const { calls } of checked.functions.values()) {
-      for (const { callee } of calls) callers.set(callee, (callers.get(callee) ?? 0) + 1)
-    }
-    this.#callers = callers
   }
 
   run(path: string, name: string): IrProgram {
@@ -62,11 +53,6 @@ export class Lowering {
     return checked
   }
 
-  /** Is the function written where it is called? */
-  isInlined(declared: FunctionDeclaration): boolean {
-    return (this.#callers.get(declared) ?? 0) < 2 || parametersOf(declared).length > ARGUMENTS_MAX
-  }
-
   /** The name under which the function can be called: its own, and a number if another file has one so called. */
   #want(declared: FunctionDeclaration): string {
     const known = this.#names.get(declared)
@@ -80,14 +66,20 @@ export class Lowering {
 
   #lower(checked: CheckedFunction): IrFunction {
     const code = new Code()
-    const names = parametersOf(checked.declared)
-    const registers = names.map(() => code.register())
-    const values = new Map<string, Operand>(names.map((name, i) => [name, registers[i]!]))
-    new BodyLowering(this, checked, code, values).run(undefined)
-    return code.finish(this.#names.get(checked.declared)!, registers)
+    const { declared, file } = checked
+    const names = declared.parameters.filter(({ type }) => type?.name !== 'Packet')
+    const parameters = names.map(({ type }) => {
+      const view = type && this.checked.program.typeOf(file, type)
+      const bytes = view?.kind === 'view' ? sizeOf(view.struct) : undefined
+      return { register: code.register(), bytes }
+    })
+    const values = new Map<string, Operand>(
+      names.map(({ name }, i) => [name, parameters[i]!.register]),
+    )
+    new BodyLowering(this, checked, code, values).run()
+    return code.finish(this.#names.get(declared)!, parameters, declared.isApart)
   }
 
-  /** Calls, or writes here, a function of the program. */
   call(
     code: Code,
     { declared }: Entity & { readonly kind: 'function' },
@@ -95,17 +87,7 @@ export class Lowering {
   ): Operand | undefined {
     const isVoid = declared.returns?.name === 'void'
     const to: Register | undefined = isVoid ? undefined : code.register()
-    if (!this.isInlined(declared)) {
-      code.add({ op: 'call', name: this.#want(declared), arguments: values, to })
-      return to
-    }
-    const checked = this.checkedOf(declared)
-    const names = parametersOf(declared)
-    // Copies: a parameter may be assigned to, and a let handed over may change later.
-    const copies = new Map<string, Operand>(names.map((name, i) => [name, code.copy(values[i]!)]))
-    const origin = code.moveTo(undefined)
-    new BodyLowering(this, checked, code, copies).run({ to, end: code.label(declared.name) })
-    code.moveTo(origin)
+    code.add({ op: 'call', name: this.#want(declared), arguments: values, to })
     return to
   }
 
@@ -136,9 +118,4 @@ export class Lowering {
       this.#locals.set(entity.local, { name: entity.local, bytes })
     }
   }
-}
-
-/** Names of the parameters that are values: all but the packet. */
-function parametersOf(declared: FunctionDeclaration): string[] {
-  return declared.parameters.flatMap(({ name, type }) => (type?.name === 'Packet' ? [] : [name]))
 }

@@ -16,6 +16,7 @@ export function parse(path: string, text: string): tree.FileTree {
 }
 
 const CONTROL = /@control\b/
+const APART = /@apart\b/
 
 /** Operators by token. */
 const BINARY = new Map<ts.SyntaxKind, tree.BinaryOperator>([
@@ -190,15 +191,16 @@ class Parser {
       const type = this.#type(parameter.type)
       return { name: name.getText(this.#file), type, ...this.#place(parameter) }
     })
-    const comment = ts.getLeadingCommentRanges(this.#file.text, node.getFullStart())?.at(-1)
+    const range = ts.getLeadingCommentRanges(this.#file.text, node.getFullStart())?.at(-1)
+    const comment = range === undefined ? '' : this.#file.text.slice(range.pos, range.end)
     return [
       {
         name: node.name.text,
         parameters,
         returns: this.#type(node.type),
         body: this.#block(node.body),
-        isControl:
-          comment !== undefined && CONTROL.test(this.#file.text.slice(comment.pos, comment.end)),
+        isControl: CONTROL.test(comment),
+        isApart: APART.test(comment),
         refused,
         ...this.#place(node.name),
       },

@@ -165,6 +165,8 @@ export interface FunctionDeclaration extends Place {
   readonly body: Block
   /** Marked `@control`: ordinary TypeScript for the control plane, no part of the packet path. */
   readonly isControl: boolean
+  /** Marked `@apart`: seldom run, and compiled as a function of its own. */
+  readonly isApart: boolean
   /** About its head: generics, async, patterns… */
   readonly refused: readonly Refused[]
 }

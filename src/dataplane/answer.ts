@@ -44,6 +44,8 @@ const settingsAt = settings.cursor()
 /**
  * Turns the frame into the answer, from the address in `flow.destination…` to the one in `flow.source…`. `mtu` for
  * tooBig. The reason that tells the answer was sent; `silent` if none is due; icmpLimit or noRoom.
+ *
+ * @apart
  */
 export function answer(packet: Packet, flow: Flow, what: u32, mtu: u32, silent: u32): u32 {
   if (flow.icmpError !== 0 || flow.fragment === FragmentKind.later) return silent

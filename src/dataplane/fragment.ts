@@ -58,7 +58,7 @@ function isOf(line: Fragment, flow: Flow): boolean {
   )
 }
 
-/** Fills in a later fragment's ports. False: its first fragment is not known. */
+/** Fills in a later fragment's ports. False: its first fragment is not known. @apart */
 export function recallPorts(flow: Flow): boolean {
   const home: u32 = homeOf(flow)
   for (let i: u32 = 0; i < FRAGMENT_PROBES_MAX; i++) {
@@ -72,7 +72,7 @@ export function recallPorts(flow: Flow): boolean {
   return false
 }
 
-/** Remembers a first fragment's ports. */
+/** Remembers a first fragment's ports. @apart */
 export function rememberPorts(flow: Flow): void {
   const home: u32 = homeOf(flow)
   let place: u32 = home

@@ -43,6 +43,8 @@ const clientSettingsAt = settings.cursor()
 /**
  * Looks an address up. Row of the hop, or NONE: then `flow.egress` and `flow.next…` name the neighbour to
  * resolve, unless `flow.egress` is 0: no route at all.
+ *
+ * @apart
  */
 export function findHop(
   flow: Flow,

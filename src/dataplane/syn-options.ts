@@ -38,7 +38,11 @@ const optionAt = Option.cursor()
 const sizeAt = SegmentSize.cursor()
 const timestampsAt = Timestamps.cursor()
 
-/** Lowers the MSS to `maxSize` bytes; with `blank`, takes timestamps out. The checksum follows. */
+/**
+ * Lowers the MSS to `maxSize` bytes; with `blank`, takes timestamps out. The checksum follows.
+ *
+ * @apart
+ */
 export function rewriteSynOptions(packet: Packet, flow: Flow, maxSize: u32, blank: boolean): void {
   const tcp = tcpAt.at(packet, flow.transport)
   if (tcp === null) return

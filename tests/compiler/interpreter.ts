@@ -82,7 +82,7 @@ export class Interpreter {
 
   #call(body: IrFunction, values: readonly Value[]): Value {
     const registers: (Value | undefined)[] = new Array(body.registerCount).fill(undefined)
-    body.parameters.forEach((parameter, i) => (registers[parameter.number] = values[i]))
+    body.parameters.forEach(({ register }, i) => (registers[register.number] = values[i]))
     const labels = this.#labelsOf(body)
     for (let at = 0; ; at++) {
       assert(this.#steps++ < STEPS_MAX, 'the program comes to an end')

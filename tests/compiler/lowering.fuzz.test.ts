@@ -6,7 +6,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Random } from '../../src/base/random.ts'
 import { checkProgram } from '../../src/compiler/check.ts'
+import { inlineCalls } from '../../src/compiler/inline.ts'
+import type { IrProgram } from '../../src/compiler/ir.ts'
 import { lowerProgram } from '../../src/compiler/lower.ts'
+import { optimise } from '../../src/compiler/optimise.ts'
 import { forward } from '../../src/dataplane/main.ts'
 import { TABLES } from '../../src/dataplane/tables.ts'
 import { Verdict, verdictOf } from '../../src/dataplane/verdict.ts'
@@ -74,32 +77,42 @@ class Side {
   }
 }
 
-test(`${FRAMES} frames, seed ${SEED}`, () => {
-  const checked = checkProgram(sources, (path) => path.startsWith('src/dataplane/'))
-  const program = lowerProgram(checked, 'src/dataplane/main.ts', 'forward')
+const checked = checkProgram(sources, (path) => path.startsWith('src/dataplane/'))
+const lowered = lowerProgram(checked, 'src/dataplane/main.ts', 'forward')
+const STAGES: Readonly<Record<string, IrProgram>> = {
+  lowered,
+  optimised: optimise(lowered),
+  'inlined and optimised': optimise(inlineCalls(lowered)),
+}
+
+for (const [stage, program] of Object.entries(STAGES)) {
+  test(`${stage}: ${FRAMES} frames, seed ${SEED}`, () => compare(program))
+}
+
+function compare(program: IrProgram): void {
   const interpreter = new Interpreter(program, TABLES)
   const inV8 = new Side(forward)
-  const lowered = new Side((packet) => interpreter.run(packet))
+  const compiled = new Side((packet) => interpreter.run(packet))
   const random = new Random(SEED)
   const wild = new WildFrames(random, WORLD)
   for (let i = 0; i < FRAMES; i++) {
     const seconds = random.oneIn(20) ? random.below(40) / 4 : 0
-    for (const { lab } of [inV8, lowered]) {
+    for (const { lab } of [inV8, compiled]) {
       lab.use()
       lab.sleep(seconds)
     }
     wild.make()
     const chance = random.next32() | 1
     const want = inV8.send(wild, wild.isReply, chance)
-    assert.equal(lowered.send(wild, wild.isReply, chance), want, `seed ${SEED}, frame ${i}`)
+    assert.equal(compiled.send(wild, wild.isReply, chance), want, `seed ${SEED}, frame ${i}`)
     const isSent = verdictOf(parseInt(want)) === Verdict.send
     if (isSent && !random.oneIn(3)) wild.note(inV8.frame)
     if (i % COMPARE_EVERY !== COMPARE_EVERY - 1) continue
-    const tables = lowered.tables()
+    const tables = compiled.tables()
     for (const [name, bytes] of inV8.tables()) {
       const other = tables.get(name)!
       const at = bytes.equals(other) ? -1 : bytes.findIndex((byte, k) => byte !== other[k])
       assert.equal(at, -1, `seed ${SEED}, frame ${i}: table ${name} differs at byte ${at}`)
     }
   }
-})
+}

@@ -22,6 +22,7 @@ const KEY_SKIP = 2654446892
 const homeAt = servers.cursor()
 const otherAt = servers.cursor()
 
+/** @apart */
 export function pickMh(service: Service, list: u32, flow: Flow): u32 {
   const port: u32 = (service.flags & ServiceFlag.schedulerFlag2) !== 0 ? flow.sourcePort : 0
   const key: u32 = u32(foldSource(flow) + port)

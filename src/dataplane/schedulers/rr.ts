@@ -11,6 +11,7 @@ import { NONE, servers, type Service } from '../tables.ts'
 
 const serverAt = servers.cursor()
 
+/** @apart */
 export function pickRr(service: Service, list: u32): u32 {
   const count: u32 = serverCount(list)
   let position: u32 = service.position

@@ -28,6 +28,7 @@ function slotOf(key: u32, offset: u32): u32 {
   return (offset + (mul32(key, GOLDEN_RATIO) >>> 24)) & 0xff
 }
 
+/** @apart */
 export function pickSh(service: Service, list: u32, flow: Flow): u32 {
   const port: u32 = (service.flags & ServiceFlag.schedulerFlag2) !== 0 ? flow.sourcePort : 0
   const key: u32 = u32(foldSource(flow) + port)

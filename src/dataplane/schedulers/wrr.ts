@@ -18,6 +18,7 @@ import { NONE, servers, type Service } from '../tables.ts'
 const candidateAt = servers.cursor()
 const heaviestAt = servers.cursor()
 
+/** @apart */
 export function pickWrr(service: Service, list: u32): u32 {
   const firstWeight: u32 = poolWord(u32(list + PoolOffset.firstWeight))
   const gcd: u32 = poolWord(u32(list + PoolOffset.gcd))

@@ -1,0 +1,117 @@
+/**
+ * Fewer blocks: ways through empty ones are shortened, blocks only one way leads to are joined with it, and who comes
+ * from a block that settles the next one's test goes where that leads.
+ */
+import { isConstant, isTrue } from './arithmetic.ts'
+import {
+  byLabel,
+  predecessorsOf,
+  reachable,
+  successorsOf,
+  type Block,
+  type End,
+  type Split,
+} from './graph.ts'
+import { writtenBy, type Label, type Operand } from './ir.ts'
+import { redirect } from './ssa.ts'
+
+/** Moves that are copied into a block whose way leads past them. */
+const COPIED_MAX = 3
+
+export function cleanUp(blocks: readonly Block[]): Block[] {
+  let left = [...blocks]
+  for (let isChanging = true; isChanging;) {
+    const shortened = shorten(left)
+    const threaded = thread(left)
+    left = reachable(left)
+    const joined = join(left)
+    left = joined ?? left
+    isChanging = shortened || threaded || joined !== undefined
+  }
+  return left
+}
+
+/** Ways lead past blocks that only jump on. */
+function shorten(blocks: readonly Block[]): boolean {
+  const labels = byLabel(blocks)
+  const goalOf = (label: Label): Label => {
+    const seen = new Set<Label>()
+    let goal = label
+    for (;;) {
+      const { operations, end } = labels.get(goal)!
+      if (operations.length > 0 || end.op !== 'jump' || seen.has(goal)) return goal
+      seen.add(goal)
+      goal = end.label
+    }
+  }
+  let isChanged = false
+  for (const block of blocks) {
+    for (const label of successorsOf(block)) {
+      const goal = goalOf(label)
+      if (goal === label) continue
+      block.end = redirect(block.end, label, goal)
+      isChanged = true
+    }
+    if (block.end.op === 'branch' && block.end.label === block.end.otherwise) {
+      block.end = { op: 'jump', label: block.end.label }
+      isChanged = true
+    }
+  }
+  return isChanged
+}
+
+/** A block that jumps to one which nobody else goes to becomes one with it. */
+function join(blocks: readonly Block[]): Block[] | undefined {
+  const predecessors = predecessorsOf(blocks)
+  const labels = byLabel(blocks)
+  const gone = new Set<Block>()
+  for (const block of blocks) {
+    if (gone.has(block)) continue
+    while (block.end.op === 'jump') {
+      const next = labels.get(block.end.label)!
+      if (next === block || predecessors.get(next.label)!.length !== 1 || next === blocks[0]) break
+      block.operations.push(...next.operations)
+      block.end = next.end
+      gone.add(next)
+    }
+  }
+  return gone.size === 0 ? undefined : blocks.filter((block) => !gone.has(block))
+}
+
+/** Whoever jumps to a test whose outcome he knows, jumps on. */
+function thread(blocks: readonly Block[]): boolean {
+  const labels = byLabel(blocks)
+  let isChanged = false
+  for (const block of blocks) {
+    if (block.end.op !== 'jump') continue
+    const next = labels.get(block.end.label)!
+    if (next === block || next.end.op !== 'branch' || next.operations.length > COPIED_MAX) continue
+    if (next.operations.some(({ op }) => op !== 'move')) continue
+    const outcome = outcomeBehind(block, next, next.end)
+    if (outcome === undefined) continue
+    block.operations.push(...next.operations)
+    const label = outcome ? next.end.label : next.end.otherwise
+    block.end = { op: 'jump', label } satisfies End
+    isChanged = true
+  }
+  return isChanged
+}
+
+/** How the test of `next` comes out behind `block`, from constants that `block` itself puts into registers. */
+function outcomeBehind(block: Block, next: Block, { test, width, left, right }: Split) {
+  const valueOf = (operand: Operand): Operand | undefined => {
+    let wanted = operand
+    for (const list of [next.operations, block.operations]) {
+      for (let i = list.length - 1; i >= 0 && wanted.kind === 'register'; i--) {
+        const operation = list[i]!
+        if (writtenBy(operation)?.number !== wanted.number) continue
+        if (operation.op !== 'move') return undefined
+        wanted = operation.from
+      }
+    }
+    return wanted
+  }
+  const [a, b] = [valueOf(left), valueOf(right)]
+  if (a === undefined || b === undefined || !isConstant(a) || !isConstant(b)) return undefined
+  return isTrue(test, width, a, b)
+}

@@ -1,0 +1,123 @@
+/**
+ * Writes functions where they are called: those called once, small ones, and on the way of every packet all others.
+ *
+ * A function marked `@apart` (and the one the program begins with) stays one: the kernel verifies it once, whoever
+ * calls it, and most packets pass it by. What such a function calls is written in it if it is small or called
+ * there only; else it stays a function, too.
+ */
+import { assert } from '../base/assert.ts'
+import {
+  register,
+  writtenBy,
+  type IrFunction,
+  type IrProgram,
+  type Label,
+  type Located,
+  type Operand,
+  type Register,
+} from './ir.ts'
+import { rename } from './rename.ts'
+
+/** Operations of a function that is written wherever it is called. */
+const SMALL = 40
+
+export function inlineCalls(program: IrProgram): IrProgram {
+  return new Inlining(program).run()
+}
+
+class Inlining {
+  readonly #program: IrProgram
+  readonly #functions: ReadonlyMap<string, IrFunction>
+  readonly #callSites = new Map<string, number>()
+  /** Finished ones: what they call has been written in them. */
+  readonly #finished = new Map<string, IrFunction>()
+  #copies = 0
+
+  constructor(program: IrProgram) {
+    this.#program = program
+    this.#functions = new Map(program.functions.map((one) => [one.name, one]))
+    for (const { operations } of program.functions) {
+      for (const one of operations) {
+        if (one.op !== 'call') continue
+        this.#callSites.set(one.name, (this.#callSites.get(one.name) ?? 0) + 1)
+      }
+    }
+  }
+
+  run(): IrProgram {
+    const [entry] = this.#program.functions
+    const functions: IrFunction[] = []
+    const waiting = [entry!.name]
+    for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
+      if (functions.some((one) => one.name === name)) continue
+      const finished = this.#finish(name, name === entry!.name)
+      functions.push(finished)
+      for (const one of finished.operations) if (one.op === 'call') waiting.push(one.name)
+    }
+    return { ...this.#program, functions }
+  }
+
+  #functionOf(name: string): IrFunction {
+    const found = this.#functions.get(name)
+    assert(found !== undefined, `there is a function ${name}`)
+    return found
+  }
+
+  /** The function with what it calls. `isHot`: on the way of every packet. */
+  #finish(name: string, isHot: boolean): IrFunction {
+    const key = `${name} ${isHot}`
+    const known = this.#finished.get(key)
+    if (known !== undefined) return known
+    const body = this.#functionOf(name)
+    const code: Located[] = []
+    let count = body.registerCount
+    for (const operation of body.operations) {
+      const callee = operation.op === 'call' ? this.#functionOf(operation.name) : undefined
+      const inner = callee && this.#written(callee, isHot)
+      if (operation.op !== 'call' || inner === undefined) {
+        code.push(operation)
+        continue
+      }
+      code.push(...this.#write(inner, count, operation))
+      count += inner.registerCount
+    }
+    const finished = { ...body, operations: code, registerCount: count }
+    this.#finished.set(key, finished)
+    return finished
+  }
+
+  /** The callee as it is written where it is called; undefined: it stays a function. */
+  #written(callee: IrFunction, isHot: boolean): IrFunction | undefined {
+    if (callee.isApart) return undefined
+    const finished = this.#finish(callee.name, isHot)
+    const isSmall = finished.operations.length <= SMALL
+    const isCalledOnce = this.#callSites.get(callee.name) === 1
+    return isHot || isSmall || isCalledOnce ? finished : undefined
+  }
+
+  /** The body with registers and labels of its own; `first`: the first register that is free. */
+  #write(body: IrFunction, first: number, call: Located & { readonly op: 'call' }): Located[] {
+    const copy = ++this.#copies
+    const fresh = (one: Register): Register => register(one.number + first)
+    const place = (label: Label): Label => `${label}~${copy}`
+    const end = `${body.name}~${copy}`
+    const origin = call.origin === undefined ? {} : { origin: call.origin }
+    const code: Located[] = body.parameters.map((parameter, i) => {
+      const from: Operand = call.arguments[i]!
+      return { op: 'move', to: fresh(parameter.register), from, ...origin }
+    })
+    for (const operation of body.operations) {
+      if (operation.op !== 'return') {
+        code.push(rename(operation, fresh, place))
+        continue
+      }
+      const { value, ...rest } = operation
+      const from = value.kind === 'register' ? fresh(value) : value
+      const to = writtenBy(call)
+      if (to !== undefined) code.push({ ...rest, op: 'move', to, from })
+      code.push({ ...(rest.origin && { origin: rest.origin }), op: 'jump', label: end })
+    }
+    code.push({ op: 'label', label: end })
+    return code
+  }
+}

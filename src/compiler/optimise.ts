@@ -1,0 +1,33 @@
+/**
+ * The same program with less to do: the passes between lowering and registers, in their order.
+ *
+ *   blocks ─► clean-up ─► single assignment ─► values ─► dead code ─► blocks, until nothing changes much
+ */
+import { cleanUp } from './clean-up.ts'
+import { removeDeadCode } from './dead-code.ts'
+import { fromBlocks, toBlocks } from './graph.ts'
+import type { IrFunction, IrProgram } from './ir.ts'
+import { fromSsa, toSsa } from './ssa.ts'
+import { numberValues } from './values.ts'
+
+const ROUNDS = 3
+
+export function optimise(program: IrProgram): IrProgram {
+  return { ...program, functions: program.functions.map(optimiseFunction) }
+}
+
+export function optimiseFunction(body: IrFunction): IrFunction {
+  let { parameters, registerCount } = body
+  let blocks = toBlocks(body)
+  for (let round = 0; round < ROUNDS; round++) {
+    blocks = cleanUp(blocks)
+    const ssa = toSsa(blocks, parameters, registerCount)
+    numberValues(ssa)
+    removeDeadCode(ssa)
+    blocks = fromSsa(ssa)
+    registerCount = ssa.registerCount
+    parameters = ssa.parameters
+  }
+  blocks = cleanUp(blocks)
+  return { ...body, parameters, registerCount, operations: fromBlocks(blocks) }
+}

@@ -19,6 +19,12 @@ export class Code {
   #registers = 0
   #labels = 0
   #origin: Origin | undefined
+  readonly #mark: string
+
+  /** `mark`: tells its labels from those of code that is written again in it. */
+  constructor(mark = '.') {
+    this.#mark = mark
+  }
 
   /** From here on, what is added comes from there. The origin before. */
   moveTo(origin: Origin | undefined): Origin | undefined {
@@ -38,7 +44,7 @@ export class Code {
 
   /** A label nobody has: `name` says what for. */
   label(name: string): Label {
-    return `${name}.${++this.#labels}`
+    return `${name}${this.#mark}${++this.#labels}`
   }
 
   mark(label: Label): void {

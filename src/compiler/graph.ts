@@ -34,7 +34,12 @@ export function toBlocks({ operations, name }: IrFunction): Block[] {
     if (block !== undefined) blocks.push({ ...block, end })
     block = undefined
   }
-  let fresh = 0
+  const known = new Set(operations.flatMap((one) => (one.op === 'label' ? one.label : [])))
+  let count = 0
+  const fresh = (): Label => {
+    const label = `behind ${++count}`
+    return known.has(label) ? fresh() : label
+  }
   for (const operation of operations) {
     switch (operation.op) {
       case 'label':
@@ -46,7 +51,7 @@ export function toBlocks({ operations, name }: IrFunction): Block[] {
         finish(operation)
         break
       case 'branch': {
-        const otherwise = `${name}.behind.${++fresh}`
+        const otherwise = fresh()
         finish({ ...operation, otherwise })
         block = { label: otherwise, operations: [] }
         break

@@ -76,6 +76,10 @@ export function formatOperation(operation: Operation): string {
     }
     case 'address':
       return `${show(operation.to)} = address ${operation.map} + ${operation.offset}`
+    case 'spill':
+      return `slot ${operation.slot} = ${show(operation.from)}`
+    case 'fill':
+      return `${show(operation.to)} = slot ${operation.slot}`
     case 'helper': {
       const { to, helper, arguments: values } = operation
       return `${result(to)}helper ${helper}(${values.map(show).join(', ')})`

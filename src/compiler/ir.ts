@@ -149,6 +149,9 @@ export type Operation =
       readonly arguments: readonly Operand[]
       readonly to: Register | undefined
     }
+  /** Puts a register aside, in a slot of the stack; only behind `registers`. */
+  | { readonly op: 'spill'; readonly slot: number; readonly from: Register }
+  | { readonly op: 'fill'; readonly slot: number; readonly to: Register }
   /** A function of the program. */
   | {
       readonly op: 'call'
@@ -229,6 +232,7 @@ export function readBy(operation: Operation): Operand[] {
   switch (operation.op) {
     case 'move':
     case 'swap':
+    case 'spill':
       return [operation.from]
     case 'alu':
     case 'branch':
@@ -254,6 +258,7 @@ export function readBy(operation: Operation): Operand[] {
       return [operation.value]
     case 'local':
     case 'address':
+    case 'fill':
     case 'label':
     case 'jump':
       return []

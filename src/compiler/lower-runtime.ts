@@ -60,9 +60,9 @@ function binary(operator: 'multiply' | 'divide' | 'modulo', width: 32 | 64): Low
 }
 
 function fromEngine(name: string): Lower {
-  return (code) => {
+  return (code, values) => {
     const to = code.register()
-    code.add({ op: 'intrinsic', name, arguments: [], to })
+    code.add({ op: 'intrinsic', name, arguments: values, to })
     return to
   }
 }
@@ -94,4 +94,9 @@ const RUNTIME: Readonly<Record<string, Lower>> = {
   },
   now: fromEngine('now'),
   random: fromEngine('random'),
+  noteReason: fromEngine('noteReason'),
+  pass: fromEngine('pass'),
+  drop: fromEngine('drop'),
+  redirect: fromEngine('redirect'),
+  hold: fromEngine('hold'),
 }

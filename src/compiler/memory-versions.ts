@@ -22,9 +22,9 @@ const UNKNOWN = '?'
 
 /** Intrinsics after which views into the frame are stale. */
 export const MOVES_FRAME: ReadonlySet<string> = new Set([
-  'packet.adjustHead',
+  'packet.encapsulate',
+  'packet.decapsulate',
   'packet.adjustTail',
-  'packet.clearOffloads',
 ])
 
 export class MemoryVersions {

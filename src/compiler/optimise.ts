@@ -8,21 +8,25 @@ import { removeDeadCode } from './dead-code.ts'
 import { fromBlocks, toBlocks } from './graph.ts'
 import type { IrFunction, IrProgram } from './ir.ts'
 import { fromSsa, toSsa } from './ssa.ts'
-import { numberValues } from './values.ts'
+import { numberValues, type ValueOptions } from './values.ts'
 
 const ROUNDS = 3
 
-export function optimise(program: IrProgram): IrProgram {
-  return { ...program, functions: program.functions.map(optimiseFunction) }
+export function optimise(
+  program: IrProgram,
+  options: ValueOptions = { isExpanded: false },
+): IrProgram {
+  const functions = program.functions.map((body) => optimiseFunction(body, options))
+  return { ...program, functions }
 }
 
-export function optimiseFunction(body: IrFunction): IrFunction {
+export function optimiseFunction(body: IrFunction, options: ValueOptions): IrFunction {
   let { parameters, registerCount } = body
   let blocks = toBlocks(body)
   for (let round = 0; round < ROUNDS; round++) {
     blocks = cleanUp(blocks)
     const ssa = toSsa(blocks, parameters, registerCount)
-    numberValues(ssa)
+    numberValues(ssa, options)
     removeDeadCode(ssa)
     blocks = fromSsa(ssa)
     registerCount = ssa.registerCount

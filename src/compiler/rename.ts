@@ -47,6 +47,8 @@ function map(
     case 'move':
     case 'swap':
       return { ...operation, from: any(operation.from) }
+    case 'spill':
+      return { ...operation, from: only(operation.from) }
     case 'alu':
       return { ...operation, left: any(operation.left), right: any(operation.right) }
     case 'branch':
@@ -74,6 +76,7 @@ function map(
       return { ...operation, value: any(operation.value) }
     case 'local':
     case 'address':
+    case 'fill':
     case 'label':
     case 'jump':
       return operation

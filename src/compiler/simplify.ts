@@ -3,7 +3,7 @@
  */
 import { compute, isConstant, isNumber, swapBytes } from './arithmetic.ts'
 import { oppositeOf, type Block, type Split } from './graph.ts'
-import { immediate, type Operand, type Test } from './ir.ts'
+import { immediate, type Operand, type Register, type Test } from './ir.ts'
 import type { Known } from './values.ts'
 
 type Straight = Block['operations'][number]
@@ -21,7 +21,24 @@ export function simplify(operation: Straight, known: Known): Straight | Is {
     const value = swapBytes(operation.bits, operation.from)
     return value === undefined ? operation : { op: 'is', value }
   }
-  return operation.op === 'alu' ? simplifyAlu(operation, known) : operation
+  if (operation.op === 'alu') return simplifyAlu(operation, known)
+  return 'base' in operation ? foldAddress(operation, known) : operation
+}
+
+/** What an instruction can say as an offset. */
+const OFFSET_MAX = 0x7fff
+
+/** `x + 14` is a base with an offset. */
+function foldAddress<T extends Straight & { base: Register; offset: number }>(
+  operation: T,
+  known: Known,
+): T {
+  const made = known.definitionOf(operation.base)
+  if (made?.op !== 'alu' || made.operator !== 'add' || made.width !== 64) return operation
+  if (made.left.kind !== 'register' || !isConstant(made.right)) return operation
+  const offset = operation.offset + made.right.value
+  if (offset < 0 || offset > OFFSET_MAX) return operation
+  return { ...operation, base: made.left, offset }
 }
 
 function simplifyAlu(alu: Straight & { op: 'alu' }, known: Known): Straight | Is {

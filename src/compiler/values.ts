@@ -16,8 +16,16 @@ import { simplify, simplifySplit } from './simplify.ts'
 import type { SsaBlock, SsaFunction } from './ssa.ts'
 
 /** Replaces what is known; the blocks nothing leads to any more are gone afterwards. */
-export function numberValues(ssa: SsaFunction): void {
-  new Values(ssa).run()
+export function numberValues(ssa: SsaFunction, options: ValueOptions): void {
+  new Values(ssa, options).run()
+}
+
+export interface ValueOptions {
+  /**
+   * Behind `expand` views are addresses, and one place may be named in different ways: then every load counts, and
+   * addresses of maps are made anew where they are wanted.
+   */
+  readonly isExpanded: boolean
 }
 
 /** What `simplify` asks. */
@@ -29,6 +37,7 @@ export interface Known {
 
 class Values implements Known {
   readonly #ssa: SsaFunction
+  readonly #isExpanded: boolean
   readonly #definitions = new Map<number, Operation>()
   readonly #memory: MemoryVersions
   /** Of a register: what stands for it everywhere. */
@@ -42,8 +51,9 @@ class Values implements Known {
   /** Tests and how they came out. */
   readonly #facts = new Scoped<string, boolean>()
 
-  constructor(ssa: SsaFunction) {
+  constructor(ssa: SsaFunction, { isExpanded }: ValueOptions) {
     this.#ssa = ssa
+    this.#isExpanded = isExpanded
     for (const { operations } of ssa.blocks) {
       for (const one of operations) {
         const to = writtenBy(one)
@@ -200,6 +210,7 @@ class Values implements Known {
         greatest(read, (one) => this.maxOf(one)),
       )
     }
+    if (this.#isExpanded) return
     if (read.op === 'store' && this.maxOf(read.value) < 2 ** (8 * read.bytes)) {
       this.#expressions.set(this.#keyOfPlace(read, operation, versions), read.value)
     }
@@ -223,8 +234,6 @@ class Values implements Known {
         return `row ${read.table} ${show(read.index)}`
       case 'local':
         return `own ${read.name}`
-      case 'address':
-        return `address ${read.map} ${read.offset}`
       case 'header': {
         const version = versions[this.#memory.geometry]!
         return `header ${show(read.offset)} ${read.bytes} ${version}`
@@ -232,7 +241,7 @@ class Values implements Known {
       case 'context':
         return `context ${read.offset} ${versions[this.#memory.geometry]!}`
       case 'load':
-        return this.#keyOfPlace(read, operation, versions)
+        return this.#isExpanded ? undefined : this.#keyOfPlace(read, operation, versions)
       case 'intrinsic':
         if (!PURE_INTRINSICS.has(read.name)) return undefined
         return `${read.name} ${versions[this.#memory.geometry]!}`

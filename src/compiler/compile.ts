@@ -1,0 +1,49 @@
+/**
+ * From checked source to instructions: the passes in their order.
+ */
+import { layOutArea, type Area } from './area.ts'
+import type { CheckedProgram } from './check.ts'
+import { emit, type Emitted } from './emit.ts'
+import { expandProgram } from './expand.ts'
+import { inlineCalls } from './inline.ts'
+import type { IrProgram } from './ir.ts'
+import { lowerProgram } from './lower.ts'
+import { optimise } from './optimise.ts'
+import { allocateRegisters } from './registers.ts'
+import { settleParameters } from './settle-parameters.ts'
+import { targetOf, type TargetOptions } from './target.ts'
+
+/** After each pass, for those who want to see. */
+export const PASSES = ['lower', 'inline', 'optimise', 'expand', 'registers'] as const
+export type Pass = (typeof PASSES)[number]
+
+export interface CompileOptions extends TargetOptions {
+  readonly onPass?: (pass: Pass, program: IrProgram) => void
+}
+
+export interface Compiled extends Emitted {
+  readonly area: Area
+  readonly program: IrProgram
+}
+
+/** The program that begins with function `name` of the file at `path`. */
+export function compile(
+  checked: CheckedProgram,
+  path: string,
+  name: string,
+  options: CompileOptions,
+): Compiled {
+  const show = (pass: Pass, program: IrProgram): IrProgram => {
+    options.onPass?.(pass, program)
+    return program
+  }
+  const lowered = show('lower', lowerProgram(checked, path, name))
+  const inlined = show('inline', inlineCalls(settleParameters(lowered)))
+  const optimised = show('optimise', optimise(inlined))
+  const target = targetOf(options)
+  const expanded = optimise(expandProgram(optimised, target), { isExpanded: true })
+  show('expand', expanded)
+  const program = { ...expanded, functions: expanded.functions.map(allocateRegisters) }
+  show('registers', program)
+  return { ...emit(program), area: layOutArea(optimised), program }
+}

@@ -1,0 +1,323 @@
+/**
+ * From what the language says to what the kernel offers: rows, headers, structs of the program's own and intrinsics
+ * become addresses, checks, helpers and fields of the context.
+ *
+ * Every function gets, as far as it needs them, the context and the area as its first parameters; arguments for which
+ * the five registers do not suffice go through the area. What stays are operations that are instructions, but for
+ * registers.
+ *
+ *   row i of T      if i >= capacity of T goto none; address of T + i * bytes
+ *   frame[o, n]     if o > 0xffff - n goto none; data + o; if that + n > data_end goto none
+ */
+import { assert } from '../base/assert.ts'
+import { isNumber } from './arithmetic.ts'
+import { AREA_MAP, argumentPlace, layOutArea, REASON, SEED, TICKS, type Area } from './area.ts'
+import { placeArguments } from './calls.ts'
+import { Code } from './code.ts'
+import {
+  immediate,
+  type IrFunction,
+  type IrProgram,
+  type Label,
+  type Located,
+  type Operand,
+  type Operation,
+  type Parameter,
+  type Register,
+} from './ir.ts'
+import { needsOf, type Needs } from './needs.ts'
+import { rename } from './rename.ts'
+import { capacityOf, CLOCK_MULTIPLIER, CLOCK_SHIFT, CPUS } from './symbols.ts'
+import type { Target } from './target.ts'
+
+/** What the verifier lets an offset into a frame be, at its end. */
+const FRAME_MAX = 0xffff
+
+/** The first function becomes the one the kernel calls: it gets the context, and returns what is to be done. */
+export function expandProgram(program: IrProgram, target: Target): IrProgram {
+  const area = layOutArea(program)
+  const needs = needsOf(program)
+  const rows = new Map(program.tables.map(({ name, rowBytes }) => [name, rowBytes]))
+  const signatures = new Map(program.functions.map((one) => [one.name, one]))
+  const functions = program.functions.map((body, i) =>
+    new Expansion(body, i === 0, { area, needs, rows, signatures, target }).run(),
+  )
+  return { ...program, functions }
+}
+
+interface Surroundings {
+  readonly area: Area
+  readonly needs: ReadonlyMap<string, Needs>
+  readonly rows: ReadonlyMap<string, number>
+  readonly signatures: ReadonlyMap<string, IrFunction>
+  readonly target: Target
+}
+
+/** What an attachment's own expansions write with; see target.ts. */
+export interface Writer {
+  readonly code: Code
+  readonly context: Register
+  readonly area: Register
+  /** The address of `bytes` bytes at `offset` of the frame; goes to `none` where it ends before. */
+  frame(offset: Operand, bytes: number, none: Label): Register
+}
+
+class Expansion implements Writer {
+  readonly code = new Code('^')
+  readonly #body: IrFunction
+  readonly #isEntry: boolean
+  readonly #around: Surroundings
+  #context: Register | undefined
+  #area: Register | undefined
+
+  constructor(body: IrFunction, isEntry: boolean, around: Surroundings) {
+    this.#body = body
+    this.#isEntry = isEntry
+    this.#around = around
+  }
+
+  get context(): Register {
+    assert(this.#context !== undefined, `${this.#body.name} has the context`)
+    return this.#context
+  }
+
+  get area(): Register {
+    assert(this.#area !== undefined, `${this.#body.name} has the area`)
+    return this.#area
+  }
+
+  run(): IrFunction {
+    const { code } = this
+    const { name, isApart, operations } = this.#body
+    const own = Array.from({ length: this.#body.registerCount }, () => code.register())
+    const parameters = this.#isEntry ? this.#enterProgram() : this.#enter(own)
+    const renamed = operations.map((one) =>
+      rename(
+        one,
+        (register) => own[register.number]!,
+        (label) => label,
+      ),
+    )
+    for (let i = 0; i < renamed.length; i++) {
+      const operation = renamed[i]!
+      code.moveTo(operation.origin)
+      if (operation.op !== 'row' && operation.op !== 'header') this.#expand(operation)
+      else if (this.#point(operation, renamed[i + 1])) i++
+    }
+    return code.finish(name, parameters, isApart)
+  }
+
+  /** What the kernel calls: finds this CPU's area and asks the time. */
+  #enterProgram(): Parameter[] {
+    const { code } = this
+    const { target, area, needs } = this.#around
+    assert(this.#body.parameters.length === 0, 'the program takes nothing but the packet')
+    this.#context = code.register()
+    const parameters = [{ register: this.#context, bytes: 0 }]
+    if (needs.get(this.#body.name)!.area) {
+      const cpu = code.register()
+      code.add({ op: 'helper', helper: Helper.processor, arguments: [], to: cpu })
+      const [known, unknown] = [code.label('known'), code.label('unknown')]
+      const right = { ...immediate(1), symbol: CPUS }
+      code.add({ op: 'branch', test: 'less', width: 64, left: cpu, right, label: known })
+      code.mark(unknown)
+      code.add({ op: 'return', value: immediate(target.pass) })
+      code.mark(known)
+      const offset = this.#alu('shl', cpu, immediate(Math.log2(area.stride)))
+      this.#area = this.#alu('add', this.#address(AREA_MAP, 0), offset)
+      if (target.clock === 'jiffies') this.#readClock()
+    }
+    target.enter?.(this)
+    return parameters
+  }
+
+  /** Ticks from jiffies, whatever the kernel's HZ: times a multiplier, shifted. */
+  #readClock(): void {
+    const { code } = this
+    const jiffies = code.register()
+    code.add({ op: 'helper', helper: Helper.jiffies, arguments: [], to: jiffies })
+    const scaled = this.#alu('multiply', jiffies, { ...immediate(1), symbol: CLOCK_MULTIPLIER })
+    const ticks = this.#alu('shr', scaled, { ...immediate(1), symbol: CLOCK_SHIFT })
+    code.add({ op: 'store', bytes: 4, base: this.area, offset: TICKS, value: ticks })
+  }
+
+  /** A function of ours: its pointers may be null, says the verifier. */
+  #enter(own: readonly Register[]): Parameter[] {
+    const { code } = this
+    const { context, area } = this.#around.needs.get(this.#body.name)!
+    const parameters: Parameter[] = []
+    if (context) parameters.push({ register: (this.#context = code.register()), bytes: 0 })
+    if (area) {
+      const bytes = this.#around.area.stride
+      parameters.push({ register: (this.#area = code.register()), bytes })
+    }
+    const placed = placeArguments(this.#body, parameters.length)
+    for (const one of placed.inRegisters) {
+      const { register, bytes } = this.#body.parameters[one]!
+      parameters.push({ register: own[register.number]!, bytes })
+    }
+    for (const { register, bytes } of parameters) {
+      if (bytes === undefined || bytes === 0) continue
+      const there = code.label('there')
+      const right = immediate(0)
+      code.add({ op: 'branch', test: 'unequal', width: 64, left: register, right, label: there })
+      code.add({ op: 'return', value: immediate(0) })
+      code.mark(there)
+    }
+    placed.inArea.forEach((one, i) => {
+      const to = own[this.#body.parameters[one]!.register.number]!
+      code.add({ op: 'load', bytes: 8, to, base: this.area, offset: argumentPlace(i) })
+    })
+    return parameters
+  }
+
+  #alu(operator: 'add' | 'shl' | 'shr' | 'multiply' | 'xor', left: Operand, right: Operand) {
+    const to = this.code.register()
+    this.code.add({ op: 'alu', operator, width: 64, to, left, right })
+    return to
+  }
+
+  #address(map: string, offset: number): Register {
+    const to = this.code.register()
+    this.code.add({ op: 'address', to, map, offset })
+    return to
+  }
+
+  /** A row or a header; was `next` the question whether there is one, and is answered? */
+  #point(operation: Operation & { op: 'row' | 'header' }, next: Operation | undefined): boolean {
+    const { code } = this
+    const { to } = operation
+    code.add({ op: 'move', to, from: immediate(0) })
+    const isAsked =
+      next?.op === 'branch' && next.left.number === to.number && isNumber(next.right, 0)
+    const question =
+      isAsked && (next.test === 'equal' || next.test === 'unequal') ? next : undefined
+    const none = question?.test === 'equal' ? question.label : code.label('none')
+    const found =
+      operation.op === 'row'
+        ? this.#row(operation.table, operation.index, none)
+        : this.frame(operation.offset, operation.bytes, none)
+    code.add({ op: 'move', to, from: found })
+    if (question?.test === 'unequal') code.jump(question.label)
+    if (question?.test !== 'equal') code.mark(none)
+    return question !== undefined
+  }
+
+  #row(table: string, index: Operand, none: Label): Register {
+    const { code } = this
+    const rowBytes = this.#around.rows.get(table)
+    assert(rowBytes !== undefined, `there is a table ${table}`)
+    if (index.kind === 'immediate') {
+      if (index.value >= 0 && index.value < 2 ** 24)
+        return this.#address(table, index.value * rowBytes)
+      code.jump(none)
+      return code.copy(immediate(0))
+    }
+    const right = { ...immediate(1), symbol: capacityOf(table) }
+    const label = none
+    code.add({ op: 'branch', test: 'greaterOrEqual', width: 64, left: index, right, label })
+    const offset = rowBytes === 1 ? index : this.#alu('multiply', index, immediate(rowBytes))
+    return this.#alu('add', this.#address(table, 0), offset)
+  }
+
+  frame(offset: Operand, bytes: number, none: Label): Register {
+    const { code } = this
+    const { data, dataEnd } = this.#around.target
+    const most = FRAME_MAX - bytes
+    if (offset.kind === 'immediate' && (offset.value < 0 || offset.value > most)) {
+      code.jump(none)
+      return code.copy(immediate(0))
+    }
+    if (offset.kind === 'register') {
+      const right = immediate(most)
+      code.add({ op: 'branch', test: 'greater', width: 64, left: offset, right, label: none })
+    }
+    const [first, end] = [code.register(), code.register()]
+    code.add({ op: 'context', bytes: 4, to: first, context: this.context, offset: data })
+    code.add({ op: 'context', bytes: 4, to: end, context: this.context, offset: dataEnd })
+    const at = this.#alu('add', first, offset)
+    const behind =
+      offset.kind === 'immediate'
+        ? this.#alu('add', first, immediate(offset.value + bytes))
+        : this.#alu('add', at, immediate(bytes))
+    code.add({ op: 'branch', test: 'greater', width: 64, left: behind, right: end, label: none })
+    return at
+  }
+
+  #expand(operation: Located): void {
+    const { code } = this
+    switch (operation.op) {
+      case 'local': {
+        const place = this.#around.area.places.get(operation.name)!
+        const from = this.area
+        const right = immediate(place)
+        const { to } = operation
+        code.add({ op: 'alu', operator: 'add', width: 64, to, left: from, right })
+        return
+      }
+      case 'intrinsic':
+        return this.#intrinsic(operation)
+      case 'call':
+        return this.#call(operation)
+      default:
+        code.add(operation)
+    }
+  }
+
+  #call({ name, arguments: values, to }: Operation & { op: 'call' }): void {
+    const { context, area } = this.#around.needs.get(name)!
+    const first: Operand[] = []
+    if (context) first.push(this.context)
+    if (area) first.push(this.area)
+    const placed = placeArguments(this.#around.signatures.get(name)!, first.length)
+    placed.inArea.forEach((one, i) => {
+      const value = values[one]!
+      this.code.add({ op: 'store', bytes: 8, base: this.area, offset: argumentPlace(i), value })
+    })
+    const inRegisters = [...first, ...placed.inRegisters.map((one) => values[one]!)]
+    this.code.add({ op: 'call', name, arguments: inRegisters, to })
+  }
+
+  #intrinsic({ name, arguments: values, to }: Operation & { op: 'intrinsic' }): void {
+    const { code } = this
+    const result = to ?? code.register()
+    const give = (from: Operand) => code.add({ op: 'move', to: result, from })
+    switch (name) {
+      case 'now':
+        code.add({ op: 'load', bytes: 4, to: result, base: this.area, offset: TICKS })
+        return
+      case 'random':
+        return give(this.#random())
+      case 'noteReason':
+        if (this.#around.target.clock !== 'set') return
+        code.add({ op: 'store', bytes: 4, base: this.area, offset: REASON, value: values[0]! })
+        return
+      default:
+        return give(this.#around.target.expand(this, name, values))
+    }
+  }
+
+  /** xorshift32, as src/subset/clock.ts has it. */
+  #random(): Register {
+    const { code } = this
+    let x = code.register()
+    code.add({ op: 'load', bytes: 4, to: x, base: this.area, offset: SEED })
+    for (const [operator, count] of [
+      ['shl', 13],
+      ['shr', 17],
+      ['shl', 5],
+    ] as const) {
+      const shifted = code.register()
+      const right = immediate(count)
+      code.add({ op: 'alu', operator, width: 32, to: shifted, left: x, right })
+      const next = code.register()
+      code.add({ op: 'alu', operator: 'xor', width: 32, to: next, left: x, right: shifted })
+      x = next
+    }
+    code.add({ op: 'store', bytes: 4, base: this.area, offset: SEED, value: x })
+    return x
+  }
+}
+
+/** Helpers that every attachment has: enum bpf_func_id. */
+const Helper = { processor: 8, jiffies: 118 } as const

@@ -28,7 +28,18 @@ export interface LineAt extends SourcePlace {
 export interface FunctionAt {
   readonly slot: number
   readonly name: string
+  /**
+   * If they are named, the verifier checks the function once, for all arguments of these kinds, and takes its result
+   * for any number; else it checks it at each call, with what it knows there.
+   */
+  readonly parameters?: readonly ParameterKind[]
 }
+
+/** A number; the context of a program, by its struct's name; so many bytes of memory, or null. */
+export type ParameterKind =
+  | { readonly kind: 'number' }
+  | { readonly kind: 'context'; readonly struct: 'xdp_md' | '__sk_buff' }
+  | { readonly kind: 'memory'; readonly bytes: number }
 
 export interface DebugBytes {
   readonly btf: Uint8Array
@@ -49,12 +60,8 @@ export function describeProgram(
 ): DebugBytes {
   assert(functions[0]?.slot === 0, 'the first function begins with the program')
   const btf = new BtfWriter()
-  // Parameters would be promises to the verifier; it finds out by itself what functions take.
-  const prototype = btf.prototype(btf.int('u32', 4), [])
-  const functionWords = functions.flatMap(({ slot, name }) => [
-    slot,
-    btf.function(name, prototype, Linkage.static),
-  ])
+  const types = new FunctionTypes(btf)
+  const functionWords = functions.flatMap((one) => [one.slot, types.add(one)])
   const lineWords = completeLines(functions, lines).flatMap(
     ({ slot, file, text, line, column }) => [
       slot,
@@ -64,6 +71,39 @@ export function describeProgram(
     ],
   )
   return { btf: btf.finish(), functions: bytesOf(functionWords), lines: bytesOf(lineWords) }
+}
+
+/** The types of functions; those of their parameters are written once. */
+class FunctionTypes {
+  readonly #btf: BtfWriter
+  readonly #result: number
+  readonly #known = new Map<string, number>()
+
+  constructor(btf: BtfWriter) {
+    this.#btf = btf
+    this.#result = btf.int('u32', 4)
+  }
+
+  add({ name, parameters }: FunctionAt): number {
+    const kinds = (parameters ?? []).map((one, i) => ({ name: `a${i}`, type: this.#typeOf(one) }))
+    const prototype = this.#btf.prototype(this.#result, kinds)
+    const linkage = parameters === undefined ? Linkage.static : Linkage.global
+    return this.#btf.function(name, prototype, linkage)
+  }
+
+  #typeOf(parameter: ParameterKind): number {
+    if (parameter.kind === 'number') return this.#once('u64', () => this.#btf.int('u64', 8))
+    const isContext = parameter.kind === 'context'
+    const name = isContext ? parameter.struct : `bytes${parameter.bytes}`
+    const size = isContext ? 4 : parameter.bytes
+    return this.#once(name, () => this.#btf.pointer(this.#btf.struct(name, size, [])))
+  }
+
+  #once(name: string, make: () => number): number {
+    const known = this.#known.get(name) ?? make()
+    this.#known.set(name, known)
+    return known
+  }
 }
 
 /** The place that an instruction comes from. */

@@ -86,10 +86,10 @@ function thread(blocks: readonly Block[]): boolean {
     if (block.end.op !== 'jump') continue
     const next = labels.get(block.end.label)!
     if (next === block || next.end.op !== 'branch' || next.operations.length > COPIED_MAX) continue
-    if (next.operations.some(({ op }) => op !== 'move')) continue
+    if (next.operations.some(({ op }) => op !== 'move' && op !== 'loop')) continue
     const outcome = outcomeBehind(block, next, next.end)
     if (outcome === undefined) continue
-    block.operations.push(...next.operations)
+    block.operations.push(...next.operations.filter(({ op }) => op !== 'loop'))
     const label = outcome ? next.end.label : next.end.otherwise
     block.end = { op: 'jump', label } satisfies End
     isChanged = true

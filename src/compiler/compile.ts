@@ -3,6 +3,7 @@
  */
 import { layOutArea, type Area } from './area.ts'
 import type { CheckedProgram } from './check.ts'
+import { cutLoops } from './cut-loops.ts'
 import { emit, type Emitted } from './emit.ts'
 import { expandProgram } from './expand.ts'
 import { inlineCalls } from './inline.ts'
@@ -39,7 +40,7 @@ export function compile(
   }
   const lowered = show('lower', lowerProgram(checked, path, name))
   const inlined = show('inline', inlineCalls(settleParameters(lowered)))
-  const optimised = show('optimise', optimise(inlined))
+  const optimised = show('optimise', optimise(cutLoops(optimise(inlined))))
   const target = targetOf(options)
   const expanded = optimise(expandProgram(optimised, target), { isExpanded: true })
   show('expand', expanded)

@@ -53,6 +53,7 @@ function hasEffect(operation: Operation): boolean {
     case 'compareSwap':
     case 'call':
     case 'helper':
+    case 'loop':
       return true
     case 'intrinsic':
       return !PURE_INTRINSICS.has(operation.name)

@@ -7,7 +7,7 @@
  * registers.
  *
  *   row i of T      if i >= capacity of T goto none; address of T + i * bytes
- *   frame[o, n]     if o > 0xffff - n goto none; data + o; if that + n > data_end goto none
+ *   frame[o, n]     if o > 0xf000 goto none; data + o; if that + n > data_end goto none
  */
 import { assert } from '../base/assert.ts'
 import { isNumber } from './arithmetic.ts'
@@ -30,8 +30,11 @@ import { rename } from './rename.ts'
 import { capacityOf, CLOCK_MULTIPLIER, CLOCK_SHIFT, CPUS } from './symbols.ts'
 import type { Target } from './target.ts'
 
-/** What the verifier lets an offset into a frame be, at its end. */
-const FRAME_MAX = 0xffff
+/**
+ * No header begins behind this byte. The verifier wants offset and size together below 0xffff; one bound for all sizes,
+ * since addresses that were checked once may be checked again for more bytes.
+ */
+const HEADER_OFFSET_MAX = 0xf000
 
 /** The first function becomes the one the kernel calls: it gets the context, and returns what is to be done. */
 export function expandProgram(program: IrProgram, target: Target): IrProgram {
@@ -223,7 +226,7 @@ class Expansion implements Writer {
   frame(offset: Operand, bytes: number, none: Label): Register {
     const { code } = this
     const { data, dataEnd } = this.#around.target
-    const most = FRAME_MAX - bytes
+    const most = HEADER_OFFSET_MAX
     if (offset.kind === 'immediate' && (offset.value < 0 || offset.value > most)) {
       code.jump(none)
       return code.copy(immediate(0))

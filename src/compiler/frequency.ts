@@ -4,9 +4,9 @@
  * A block that calls a function is seldom: what every packet needs is written where it is called (inline.ts). So is
  * one that only leads to such blocks, or that only such lead to.
  */
-import { dominanceOf } from './dominators.ts'
 import { predecessorsOf, successorsOf, type Block } from './graph.ts'
 import type { Label } from './ir.ts'
+import { loopsOf } from './loops.ts'
 
 const IN_LOOP = 8
 const SELDOM = 1 / 64
@@ -47,36 +47,9 @@ export function seldomBlocks(blocks: readonly Block[]): ReadonlySet<Label> {
 
 /** In how many loops each block is. */
 function loopDepths(blocks: readonly Block[]): ReadonlyMap<Label, number> {
-  const { children, predecessors, order } = dominanceOf(blocks)
-  const depths = new Map<Label, number>(order.map(({ label }) => [label, 0]))
-  const [enter, leave] = [new Map<Label, number>(), new Map<Label, number>()]
-  let clock = 0
-  const trail: { label: Label; isLeaving: boolean }[] = [
-    { label: order[0]!.label, isLeaving: false },
-  ]
-  for (let top = trail.pop(); top !== undefined; top = trail.pop()) {
-    const { label } = top
-    if (top.isLeaving) {
-      leave.set(label, clock++)
-      continue
-    }
-    enter.set(label, clock++)
-    trail.push({ label, isLeaving: true })
-    for (const child of children.get(label)!) trail.push({ label: child.label, isLeaving: false })
-  }
-  const dominates = (a: Label, b: Label) =>
-    enter.get(a)! <= enter.get(b)! && leave.get(a)! >= leave.get(b)!
-  for (const { label } of order) {
-    const backs = predecessors.get(label)!.filter((one) => dominates(label, one.label))
-    if (backs.length === 0) continue
-    const body = new Set<Label>([label])
-    const waiting = backs.map((one) => one.label)
-    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-      if (body.has(next)) continue
-      body.add(next)
-      waiting.push(...predecessors.get(next)!.map((one) => one.label))
-    }
-    for (const one of body) depths.set(one, depths.get(one)! + 1)
+  const depths = new Map<Label, number>()
+  for (const loop of loopsOf(blocks)) {
+    for (const label of loop.blocks) depths.set(label, (depths.get(label) ?? 0) + 1)
   }
   return depths
 }

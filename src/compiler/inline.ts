@@ -19,7 +19,7 @@ import {
 import { rename } from './rename.ts'
 
 /** Operations of a function that is written wherever it is called. */
-const SMALL = 40
+const SMALL = 70
 
 export function inlineCalls(program: IrProgram): IrProgram {
   return new Inlining(program).run()

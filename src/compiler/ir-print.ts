@@ -87,6 +87,8 @@ export function formatOperation(operation: Operation): string {
     case 'intrinsic':
     case 'call':
       return `${result(operation.to)}${operation.name}(${operation.arguments.map(show).join(', ')})`
+    case 'loop':
+      return `at most ${operation.times} times`
     case 'label':
       return `${operation.label}:`
     case 'jump':

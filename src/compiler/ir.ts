@@ -159,6 +159,8 @@ export type Operation =
       readonly arguments: readonly Operand[]
       readonly to: Register | undefined
     }
+  /** Stands in a loop that goes round at most so many times; does nothing. */
+  | { readonly op: 'loop'; readonly times: number }
   | { readonly op: 'label'; readonly label: Label }
   | { readonly op: 'jump'; readonly label: Label }
   /** Goes on behind it where the test fails. */
@@ -259,6 +261,7 @@ export function readBy(operation: Operation): Operand[] {
     case 'local':
     case 'address':
     case 'fill':
+    case 'loop':
     case 'label':
     case 'jump':
       return []

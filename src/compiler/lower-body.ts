@@ -7,6 +7,7 @@ import type { Code } from './code.ts'
 import { immediate, type Label, type Operand } from './ir.ts'
 import type { Lowering } from './lower.ts'
 import { ValueLowering } from './lower-value.ts'
+import type { Program } from './program.ts'
 import type * as tree from './tree.ts'
 
 interface Loop {
@@ -17,6 +18,7 @@ interface Loop {
 export class BodyLowering {
   readonly #checked: CheckedFunction
   readonly #code: Code
+  readonly #program: Program
   readonly #values: ValueLowering
   /** Innermost last. */
   readonly #scopes: Map<string, Operand>[]
@@ -30,6 +32,7 @@ export class BodyLowering {
   ) {
     this.#checked = checked
     this.#code = code
+    this.#program = lowering.checked.program
     // The packet is a local without a value: nobody asks for it, but it hides what the top level has of that name.
     for (const { name, type } of checked.declared.parameters) {
       if (type?.name === 'Packet') parameters.set(name, immediate(0))
@@ -37,7 +40,7 @@ export class BodyLowering {
     this.#scopes = [parameters]
     this.#values = new ValueLowering({
       code,
-      program: lowering.checked.program,
+      program: this.#program,
       checked,
       findLocal: (name) => this.#scopes.findLast((scope) => scope.has(name))?.get(name),
       call: (callee, values) => lowering.call(code, callee, values),
@@ -123,6 +126,7 @@ export class BodyLowering {
     const again = code.label('loop')
     const bound = this.#values.value(below)
     code.mark(again)
+    code.add({ op: 'loop', times: this.#times(from, below, step) })
     code.add({
       op: 'branch',
       test: 'greaterOrEqual',
@@ -141,6 +145,13 @@ export class BodyLowering {
     code.add({ op: 'alu', operator: 'add', width: 64, to: counter, left: counter, right })
     code.jump(again)
     code.mark(loop.end)
+  }
+
+  #times(...expressions: readonly [tree.Expression, tree.Expression, tree.Expression]): number {
+    const { file } = this.#checked
+    const [from, below, step] = expressions.map((one) => this.#program.evaluate(file, one))
+    if (from === undefined || below === undefined || step === undefined) return Infinity
+    return Math.ceil((below - from) / step)
   }
 
   #return({ value }: tree.Return): void {

@@ -118,6 +118,8 @@ class Legalisation {
       case 'call':
       case 'helper':
         return this.#call(operation)
+      case 'loop':
+        return
       default:
         this.#add(operation)
     }

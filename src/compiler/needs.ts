@@ -39,7 +39,8 @@ function calleesOf({ operations }: IrFunction): string[] {
 
 const IN_AREA: ReadonlySet<string> = new Set(['now', 'random', 'noteReason', 'hold'])
 
-function needsContext(one: Operation): boolean {
+/** Does the operation look at the frame or what came with it? */
+export function needsContext(one: Operation): boolean {
   return one.op === 'header' || (one.op === 'intrinsic' && one.name.startsWith('packet.'))
 }
 

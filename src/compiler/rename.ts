@@ -77,6 +77,7 @@ function map(
     case 'local':
     case 'address':
     case 'fill':
+    case 'loop':
     case 'label':
     case 'jump':
       return operation

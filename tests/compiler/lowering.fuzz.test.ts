@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Random } from '../../src/base/random.ts'
 import { checkProgram } from '../../src/compiler/check.ts'
+import { cutLoops } from '../../src/compiler/cut-loops.ts'
 import { inlineCalls } from '../../src/compiler/inline.ts'
 import type { IrProgram } from '../../src/compiler/ir.ts'
 import { lowerProgram } from '../../src/compiler/lower.ts'
@@ -19,6 +20,7 @@ import type { Laboratory } from '../goldens/laboratory.ts'
 import { INTERFACE } from '../goldens/laboratory.ts'
 import { FRAME_MAX, WildFrames } from '../packets/wild-frames.ts'
 import { makeLaboratory, WORLD } from '../packets/wild-laboratory.ts'
+import { settleParameters } from '../../src/compiler/settle-parameters.ts'
 import { readRepository } from '../tidy/tree.ts'
 import { Interpreter } from './interpreter.ts'
 
@@ -82,7 +84,8 @@ const lowered = lowerProgram(checked, 'src/dataplane/main.ts', 'forward')
 const STAGES: Readonly<Record<string, IrProgram>> = {
   lowered,
   optimised: optimise(lowered),
-  'inlined and optimised': optimise(inlineCalls(lowered)),
+  'inlined and optimised': optimise(inlineCalls(settleParameters(lowered))),
+  cut: optimise(cutLoops(optimise(inlineCalls(settleParameters(lowered))))),
 }
 
 for (const [stage, program] of Object.entries(STAGES)) {

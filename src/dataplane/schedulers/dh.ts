@@ -14,6 +14,7 @@ import { GOLDEN_RATIO } from './sh.ts'
 
 const serverAt = servers.cursor()
 
+/** @apart */
 export function pickDh(list: u32, flow: Flow): u32 {
   const count: u32 = serverCount(list)
   if (count === 0) return NONE

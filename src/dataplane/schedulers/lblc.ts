@@ -21,6 +21,7 @@ const lastServerAt = servers.cursor()
 const busyServerAt = servers.cursor()
 const otherServerAt = servers.cursor()
 
+/** @apart */
 export function pickLblc(service: Service, list: u32, flow: Flow): u32 {
   const line = lineAt.at(findLocality(service, flow))
   if (line !== null) {

@@ -19,6 +19,7 @@ import { pickWlc } from './wlc.ts'
 const lineAt = localities.cursor()
 const freshLineAt = localities.cursor()
 
+/** @apart */
 export function pickLblcr(service: Service, list: u32, flow: Flow): u32 {
   const known: u32 = findLocality(service, flow)
   const line = lineAt.at(known)

@@ -12,6 +12,7 @@ import { pickSed } from './sed.ts'
 
 const serverAt = servers.cursor()
 
+/** @apart */
 export function pickNq(list: u32): u32 {
   const count: u32 = serverCount(list)
   for (let i: u32 = 0; i < SERVERS_PER_SERVICE_MAX; i++) {

@@ -11,6 +11,7 @@ import { NONE, servers } from '../tables.ts'
 
 const serverAt = servers.cursor()
 
+/** @apart */
 export function pickOvf(list: u32): u32 {
   const count: u32 = serverCount(list)
   let heaviest: u32 = NONE

@@ -12,6 +12,7 @@ import { NONE, servers } from '../tables.ts'
 
 const serverAt = servers.cursor()
 
+/** @apart */
 export function pickSed(list: u32): u32 {
   const count: u32 = serverCount(list)
   let best: u32 = NONE

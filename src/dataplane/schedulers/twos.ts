@@ -21,6 +21,7 @@ const drawnAt = servers.cursor()
 const firstAt = servers.cursor()
 const secondAt = servers.cursor()
 
+/** @apart */
 export function pickTwos(list: u32): u32 {
   const count: u32 = serverCount(list)
   let exact: u32 = 0

@@ -4,7 +4,7 @@
  */
 import { SchedulerId } from '../../src/dataplane/schedule.ts'
 import type { ForwardingMethod, ServiceKey } from '../../src/director/model.ts'
-import { DIRECTOR_MAC, Laboratory } from '../goldens/laboratory.ts'
+import { DIRECTOR_MAC, Laboratory, type LaboratoryOptions } from '../goldens/laboratory.ts'
 import type { World } from './wild-frames.ts'
 
 export const VIPS = ['10.0.0.100', '2001:db8:a::100'] as const
@@ -36,8 +36,8 @@ const LOADS = [
 ] as const
 
 /** Every method, both families, both protocols. */
-export function makeLaboratory(): Laboratory {
-  const lab = new Laboratory({ connectionsMax: 250, icmpPerSecond: 4 })
+export function makeLaboratory(options: LaboratoryOptions = {}): Laboratory {
+  const lab = new Laboratory({ connectionsMax: 250, icmpPerSecond: 4, ...options })
   let services = 0
   for (const vip of VIPS) {
     const other = VIPS.find((each) => each !== vip)!

@@ -1,0 +1,116 @@
+/**
+ * The packet path in the kernel against itself in V8: wild frames, two laboratories set up alike, one with its tables in
+ * maps. Reason, frame and all tables must come out the same (FUZZ_KERNEL and FUZZ_SEED say how many frames, and which).
+ */
+import assert from 'node:assert/strict'
+import { before, describe, it } from 'node:test'
+import { Random } from '../../src/base/random.ts'
+import type { Attachment } from '../../src/compiler/target.ts'
+import { forward } from '../../src/dataplane/main.ts'
+import { TABLES } from '../../src/dataplane/tables.ts'
+import { Verdict, verdictOf } from '../../src/dataplane/verdict.ts'
+import { now, setSeed } from '../../src/subset/clock.ts'
+import { Packet } from '../../src/subset/packet.ts'
+import { CAPACITIES, INTERFACE, type Laboratory } from '../goldens/laboratory.ts'
+import { addVeth, enterOwnNetwork, notRoot } from '../kernel/own-network.ts'
+import { FRAME_MAX, WildFrames } from '../packets/wild-frames.ts'
+import { makeLaboratory, WORLD } from '../packets/wild-laboratory.ts'
+import { compilePacketPath, KernelPacketPath } from './packet-path.ts'
+
+const FRAMES = Number(process.env['FUZZ_KERNEL'] ?? 4000)
+const SEED = Number(process.env['FUZZ_SEED'] ?? 20_251_125)
+/** All tables are compared after so many frames: they are large. */
+const COMPARE_EVERY = 500
+const START = 256
+/** The kernel takes no shorter frames, nor does an interface bring any. */
+const FRAME_MIN = 14
+
+describe('the packet path in the kernel', { skip: notRoot }, () => {
+  before(() => {
+    enterOwnNetwork()
+    const indices = addVeth('client', 'server').map(({ index }) => index)
+    assert.deepEqual(new Set(indices), new Set(Object.values(INTERFACE)), 'the laboratory’s')
+  })
+
+  for (const attachment of ['xdp', 'tc'] as const) {
+    it(`does under ${attachment} what it does in V8: ${FRAMES} frames, seed ${SEED}`, () => {
+      compare(attachment)
+    })
+  }
+})
+
+class InV8 {
+  readonly lab = makeLaboratory()
+  readonly packet = new Packet()
+  readonly #memory = new Uint8Array(START + FRAME_MAX + 256)
+
+  send(bytes: Uint8Array, ingress: number, seed: number, segmentSize: number): string {
+    const { packet } = this
+    this.#memory.fill(0)
+    this.#memory.set(bytes, START)
+    const view = new DataView(this.#memory.buffer)
+    packet.point(view, START, bytes.length, START - 64, this.#memory.length)
+    packet.ingress = ingress
+    packet.segmentSize = segmentSize
+    this.lab.use()
+    setSeed(seed)
+    return show(forward(packet), this.frame)
+  }
+
+  get frame(): Uint8Array {
+    return this.#memory.slice(this.packet.start, this.packet.start + this.packet.length)
+  }
+}
+
+function show(reason: number, frame: Uint8Array): string {
+  return `${reason} ${Buffer.from(frame).toString('hex')}`
+}
+
+function compare(attachment: Attachment): void {
+  const program = new KernelPacketPath(compilePacketPath(attachment), CAPACITIES)
+  try {
+    const inV8 = new InV8()
+    const inKernel = makeLaboratory({ tables: program.tables })
+    const random = new Random(SEED)
+    const wild = new WildFrames(random, WORLD)
+    for (let i = 0; i < FRAMES; i++) {
+      const seconds = random.oneIn(20) ? random.below(40) / 4 : 0
+      for (const lab of [inV8.lab, inKernel]) {
+        lab.use()
+        lab.sleep(seconds)
+      }
+      do wild.make()
+      while (wild.length < FRAME_MIN)
+      const bytes = wild.bytes.subarray(0, wild.length)
+      const seed = random.next32() | 1
+      const ingress = INTERFACE[wild.isReply ? 'server' : 'client']
+      const segmentSize = attachment === 'tc' && random.oneIn(64) ? 1448 : 0
+      const want = inV8.send(bytes, ingress, seed >>> 0, segmentSize)
+      inKernel.use()
+      const got = program.run(bytes, ingress, { ticks: now(), seed, segmentSize })
+      const where = `seed ${SEED}, frame ${i}: ${Buffer.from(bytes).toString('hex')}`
+      assert.equal(show(got.reason, got.frame), want, where)
+      const isSent = verdictOf(got.reason) === Verdict.send
+      if (isSent && !random.oneIn(3)) wild.note(inV8.frame)
+      if (i % COMPARE_EVERY === COMPARE_EVERY - 1) compareTables(inV8.lab, inKernel, where)
+    }
+  } finally {
+    program.close()
+  }
+}
+
+function compareTables(one: Laboratory, other: Laboratory, where: string): void {
+  const tablesOf = (lab: Laboratory) => {
+    lab.use()
+    return TABLES.map(({ name, struct, memory: { bytes, base, capacity } }) => {
+      const length = capacity * struct.size
+      return { name, bytes: Buffer.from(bytes.buffer, bytes.byteOffset + base, length) }
+    })
+  }
+  const want = tablesOf(one)
+  tablesOf(other).forEach(({ name, bytes }, i) => {
+    const wanted = want[i]!.bytes
+    const at = bytes.equals(wanted) ? -1 : bytes.findIndex((byte, k) => byte !== wanted[k])
+    assert.equal(at, -1, `${where}: table ${name} differs at byte ${at}`)
+  })
+}

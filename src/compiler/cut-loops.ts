@@ -1,9 +1,9 @@
 /**
  * Long loops, cut into pieces that the verifier looks at once.
  *
- * It walks through every round of a loop, and cannot see that one is like the other. So some rounds become a function of
- * their own, which it verifies by itself; what they hand on to the next ones stands in the area, whose contents it does
- * not follow:
+ * It walks through every round of a loop, and cannot see that one is like the other. So some rounds become a function
+ * of their own, which it verifies by itself; what they hand on to the next ones stands in the area, whose contents
+ * it does not follow:
  *
  *     loop:  …                            piece():  take over; ROUNDS times the loop; hand over; return 0
  *            goto loop                              where the loop is left: hand over; return which way

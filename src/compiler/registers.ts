@@ -90,7 +90,7 @@ function spill(machine: MachineFunction, spilled: ReadonlySet<number>, brief: Se
   }
   for (const block of machine.blocks) {
     const code: Block['operations'] = []
-    const fetch = <T extends Operation>(operation: T): T => {
+    const refill = <T extends Operation>(operation: T): T => {
       const fetched = new Map<number, Register>()
       for (const one of readBy(operation)) {
         if (one.kind !== 'register' || !spilled.has(one.number) || fetched.has(one.number)) continue
@@ -107,14 +107,14 @@ function spill(machine: MachineFunction, spilled: ReadonlySet<number>, brief: Se
     for (const operation of block.operations) {
       const to = writtenBy(operation)
       if (to === undefined || !spilled.has(to.number)) {
-        code.push(fetch(operation))
+        code.push(refill(operation))
         continue
       }
       if (again.has(to.number)) continue
       const isBoth = readBy(operation).some(
         (one) => one.kind === 'register' && one.number === to.number,
       )
-      const fetched = fetch(operation)
+      const fetched = refill(operation)
       // Of two operands the first is the result: both are the same register.
       const read =
         fetched.op === 'alu' ? fetched.left : fetched.op === 'swap' ? fetched.from : undefined
@@ -129,7 +129,7 @@ function spill(machine: MachineFunction, spilled: ReadonlySet<number>, brief: Se
         { op: 'spill', slot: to.number, from: result },
       )
     }
-    block.end = fetch(block.end)
+    block.end = refill(block.end)
     block.operations = code
   }
 }

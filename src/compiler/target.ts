@@ -1,6 +1,6 @@
 /**
- * Where a program is attached: what its context looks like, what it returns, and how it does what the language leaves to
- * the engine.
+ * Where a program is attached: what its context looks like, what it returns, and how it does what the language leaves
+ * to the engine.
  */
 import type { Writer } from './expand.ts'
 import type { Operand } from './ir.ts'

@@ -145,4 +145,3 @@ export class KernelPacketPath {
     for (const { fd } of this.#maps.values()) close(fd)
   }
 }
-

@@ -1,9 +1,9 @@
 /**
- * Machine registers for virtual ones, by colouring: Chaitin's scheme with Briggs' two improvements. Moves are joined only
- * where that cannot make colouring harder; who might not get a colour is still tried.
+ * Machine registers for virtual ones, by colouring: Chaitin's scheme with Briggs' two improvements. Moves are joined
+ * only where that cannot make colouring harder; who might not get a colour is still tried.
  *
- * Briggs, Cooper, Torczon: "Improvements to Graph Coloring Register Allocation" (1994). George's test for joining with a
- * machine register.
+ * Briggs, Cooper, Torczon: "Improvements to Graph Coloring Register Allocation" (1994). George's test for joining
+ * with a machine register.
  */
 import { isMachine, type Interference } from './interference.ts'
 

@@ -17,11 +17,8 @@
 import { CutPiece } from './cut-piece.ts'
 import { fromBlocks, toBlocks, type Block } from './graph.ts'
 import type { IrFunction, IrProgram, LocalStruct, Operation } from './ir.ts'
-import { loopsOf, type Loop } from './loops.ts'
+import { isLongLoop, loopsOf, type Loop } from './loops.ts'
 import { needsContext, needsOf } from './needs.ts'
-
-/** Loops with more rounds are cut. */
-const TIMES_MAX = 32
 
 export function cutLoops(program: IrProgram): IrProgram {
   const functions: IrFunction[] = []
@@ -66,7 +63,7 @@ function cutFirst(
   const loops = loopsOf(blocks)
   for (const loop of loops) {
     const times = timesOf(loop, loops, blocks)
-    if (times === undefined || times <= TIMES_MAX) continue
+    if (times === undefined) continue
     const cut = new CutPiece(body, blocks, loop, times, rowBytes, looksAtFrame).run(isHot)
     if (cut === undefined) continue
     const { piece, state, left } = cut
@@ -83,7 +80,7 @@ function timesOf(loop: Loop, loops: readonly Loop[], blocks: readonly Block[]): 
   )
   for (const { label, operations } of blocks) {
     if (!loop.blocks.has(label) || inner.some((one) => one.blocks.has(label))) continue
-    const mark = operations.find((one) => one.op === 'loop')
+    const mark = operations.find(isLongLoop)
     if (mark?.op === 'loop') return mark.times
   }
   return undefined

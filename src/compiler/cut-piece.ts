@@ -168,26 +168,18 @@ export class CutPiece {
     return found
   }
 
-  /** Rows that the loop finds, and can be found again by an index that is written once. */
+  /** Rows that the loop finds, each with a register that keeps its index: by that it can be found again. */
   #foundInside(inside: readonly Block[]): Map<number, FoundRow> {
-    const writes = new Map<number, number>()
-    const count = (number: number) => writes.set(number, (writes.get(number) ?? 0) + 1)
-    for (const { register: one } of this.#body.parameters) count(one.number)
-    for (const { operations } of this.#blocks) {
-      for (const one of operations) {
-        const to = writtenBy(one)
-        if (to !== undefined) count(to.number)
-      }
+    const found = new Map<number, FoundRow | undefined>()
+    for (const block of inside) {
+      block.operations = block.operations.flatMap((one): Straight[] => {
+        if (one.op !== 'row' || one.index.kind !== 'register') return [one]
+        const index = this.#fresh()
+        found.set(one.to.number, found.has(one.to.number) ? undefined : { ...one, index })
+        return [{ op: 'move', to: index, from: one.index }, one]
+      })
     }
-    const found = new Map<number, FoundRow>()
-    for (const { operations } of inside) {
-      for (const one of operations) {
-        if (one.op !== 'row' || one.index.kind !== 'register') continue
-        if (writes.get(one.to.number) !== 1 || writes.get(one.index.number) !== 1) continue
-        found.set(one.to.number, { ...one, index: one.index })
-      }
-    }
-    return found
+    return new Map([...found].flatMap(([to, row]) => (row === undefined ? [] : [[to, row]])))
   }
 
   /** Does the loop look at the frame? Of functions it calls, `usesFrame` knows. */

@@ -25,6 +25,7 @@ import {
   type Parameter,
   type Register,
 } from './ir.ts'
+import { forgetInLoops } from './forget.ts'
 import { needsOf, type Needs } from './needs.ts'
 import { rename } from './rename.ts'
 import { capacityOf, CLOCK_MULTIPLIER, CLOCK_SHIFT, CPUS } from './symbols.ts'
@@ -107,7 +108,8 @@ class Expansion implements Writer {
       if (operation.op !== 'row' && operation.op !== 'header') this.#expand(operation)
       else if (this.#point(operation, renamed[i + 1])) i++
     }
-    return code.finish(name, parameters, isApart)
+    const finished = code.finish(name, parameters, isApart)
+    return this.#area === undefined ? finished : forgetInLoops(finished, this.#area)
   }
 
   /** What the kernel calls: finds this CPU's area and asks the time. */

@@ -16,25 +16,71 @@ import {
   type Operand,
   type Register,
 } from './ir.ts'
+import { isLongLoop } from './loops.ts'
 import { rename } from './rename.ts'
 
 /** Operations of a function that is written wherever it is called. */
 const SMALL = 70
 
+/** Calls within calls that the kernel allows, the program itself among them. */
+const DEPTH_MAX = 8
+
 export function inlineCalls(program: IrProgram): IrProgram {
-  return new Inlining(program).run()
+  const wherever = new Set<string>()
+  for (;;) {
+    const inlined = new Inlining(program, wherever).run()
+    const chain = deepestChain(inlined)
+    if (chain.depth <= DEPTH_MAX) return inlined
+    // Too deep: the smallest function on the way down is written wherever it is called.
+    const found = chain.functions.slice(1).filter(({ isApart }) => !isApart)
+    found.sort((a, b) => a.operations.length - b.operations.length)
+    const names = chain.functions.map(({ name }) => name).join(' → ')
+    assert(
+      found[0] !== undefined,
+      `calls ${chain.depth} deep, where ${DEPTH_MAX} are allowed: ${names}`,
+    )
+    wherever.add(found[0].name)
+  }
+}
+
+interface Chain {
+  readonly depth: number
+  readonly functions: readonly IrFunction[]
+}
+
+/** Where calls are deepest; a loop that will be cut (cut-loops.ts) is a call, too. */
+function deepestChain({ functions }: IrProgram): Chain {
+  const known = new Map<string, Chain>()
+  const byName = new Map(functions.map((one) => [one.name, one]))
+  const chainOf = (body: IrFunction): Chain => {
+    const before = known.get(body.name)
+    if (before !== undefined) return before
+    const callees = new Set(body.operations.flatMap((one) => (one.op === 'call' ? one.name : [])))
+    let deepest: Chain = { depth: body.operations.some(isLongLoop) ? 1 : 0, functions: [] }
+    for (const name of callees) {
+      const chain = chainOf(byName.get(name)!)
+      if (chain.depth > deepest.depth) deepest = chain
+    }
+    const chain = { depth: deepest.depth + 1, functions: [body, ...deepest.functions] }
+    known.set(body.name, chain)
+    return chain
+  }
+  return chainOf(functions[0]!)
 }
 
 class Inlining {
   readonly #program: IrProgram
+  /** Functions that are written wherever they are called. */
+  readonly #wherever: ReadonlySet<string>
   readonly #functions: ReadonlyMap<string, IrFunction>
   readonly #callSites = new Map<string, number>()
   /** Finished ones: what they call has been written in them. */
   readonly #finished = new Map<string, IrFunction>()
   #copies = 0
 
-  constructor(program: IrProgram) {
+  constructor(program: IrProgram, wherever: ReadonlySet<string>) {
     this.#program = program
+    this.#wherever = wherever
     this.#functions = new Map(program.functions.map((one) => [one.name, one]))
     for (const { operations } of program.functions) {
       for (const one of operations) {
@@ -90,7 +136,7 @@ class Inlining {
   #written(callee: IrFunction, isHot: boolean): IrFunction | undefined {
     if (callee.isApart) return undefined
     const finished = this.#finish(callee.name, isHot)
-    const isSmall = finished.operations.length <= SMALL
+    const isSmall = finished.operations.length <= SMALL || this.#wherever.has(callee.name)
     const isCalledOnce = this.#callSites.get(callee.name) === 1
     return isHot || isSmall || isCalledOnce ? finished : undefined
   }

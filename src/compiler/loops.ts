@@ -3,7 +3,15 @@
  */
 import { dominanceOf } from './dominators.ts'
 import type { Block } from './graph.ts'
-import type { Label } from './ir.ts'
+import type { Label, Operation } from './ir.ts'
+
+/** Loops with more rounds are cut (cut-loops.ts). */
+const TIMES_MAX = 32
+
+/** Does this operation stand in a loop that is to be cut? */
+export function isLongLoop(operation: Operation): boolean {
+  return operation.op === 'loop' && operation.times > TIMES_MAX
+}
 
 export interface Loop {
   /** Every way in passes it, and every round. */

@@ -45,5 +45,6 @@ export function needsContext(one: Operation): boolean {
 }
 
 function needsArea(one: Operation): boolean {
+  if (one.op === 'loop') return true
   return one.op === 'local' || (one.op === 'intrinsic' && IN_AREA.has(one.name))
 }

@@ -14,7 +14,7 @@
 import { u16, u32, type u8 } from '../subset/integers.ts'
 import { now, TICKS_PER_SECOND } from '../subset/clock.ts'
 import { Encapsulation, type Packet } from '../subset/packet.ts'
-import { add32, fold, sumFrame } from '../wire/checksum.ts'
+import { add32, fold, sumFrame, sumTwenty } from '../wire/checksum.ts'
 import { Ethernet } from '../wire/ethernet.ts'
 import { Icmp } from '../wire/icmp.ts'
 import { Protocol } from '../wire/ip-protocol.ts'
@@ -113,7 +113,7 @@ function answerIpv4(packet: Packet, flow: Flow, what: u32, mtu: u32): boolean {
   ip.checksum = 0
   ip.source = flow.destination3
   ip.destination = flow.source3
-  ip.checksum = fold(sumFrame(packet, flow.network, 20)) ^ 0xffff
+  ip.checksum = fold(sumTwenty(packet, flow.network)) ^ 0xffff
   let type: u8 = 3
   let code: u8 = 3
   if (what === Answer.timeExceeded) {

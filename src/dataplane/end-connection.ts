@@ -10,6 +10,8 @@ import { releaseTemplate } from './template.ts'
 /**
  * Ends the connection on line `connection`: its local port and its template are free of it, nothing counts it. The
  * line itself stays taken until `freeLine`. False: somebody else ended it.
+ *
+ * @apart
  */
 export function endConnection(connection: u32, line: Connection, server: Server): boolean {
   if (!unbindLine(line, server)) return false

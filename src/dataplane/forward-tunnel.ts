@@ -10,7 +10,7 @@
 import { isAtOrAfter, u32, u8, u16 } from '../subset/integers.ts'
 import { now, random } from '../subset/clock.ts'
 import { Encapsulation, type Packet } from '../subset/packet.ts'
-import { fold, sumFrame } from '../wire/checksum.ts'
+import { fold, sumTwenty } from '../wire/checksum.ts'
 import { Protocol } from '../wire/ip-protocol.ts'
 import { DONT_FRAGMENT, Ipv4 } from '../wire/ipv4.ts'
 import { Ipv6 } from '../wire/ipv6.ts'
@@ -138,7 +138,7 @@ function writeOuterIpv4(
   ip.checksum = 0
   ip.source = source.address3
   ip.destination = server.address3
-  ip.checksum = fold(sumFrame(packet, flow.network, 20)) ^ 0xffff
+  ip.checksum = fold(sumTwenty(packet, flow.network)) ^ 0xffff
 }
 
 function writeOuterIpv6(

@@ -142,6 +142,8 @@ function isReplyOf(connection: u32, flow: Flow): boolean {
 /**
  * Gives a new connection a local address of `service` and a port that nothing else uses towards its server.
  * `template`: the line of what controls it, or NONE. False: none of LOCAL_PORT_TRIES_MAX tries found one free.
+ *
+ * @apart
  */
 export function bindLocalPort(
   service: Service,
@@ -242,7 +244,11 @@ function extendReach(home: u32, distance: u32): void {
   }
 }
 
-/** Gives a FULLNAT connection's local port back; before its line is freed. The template that controls it, or NONE. */
+/**
+ * Gives a FULLNAT connection's local port back; before its line is freed. The template that controls it, or NONE.
+ *
+ * @apart
+ */
 export function releaseLocalPort(connection: u32, line: Connection, server: Server): u32 {
   const local = freedLocalAt.at(localRowOf(line))
   const place: u32 = findEntry(connection, line, server)

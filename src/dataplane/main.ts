@@ -186,7 +186,7 @@ function continueReply(packet: Packet): u32 {
 const openedLineAt = connections.cursor()
 const openedServerAt = servers.cursor()
 
-/** The packet that opened its connection goes on. */
+/** The packet that opened its connection goes on. @apart */
 function forwardOpened(packet: Packet): u32 {
   const line = openedLineAt.at(flow.connection)
   const server = openedServerAt.at(flow.server)
@@ -206,7 +206,7 @@ function forwardOpened(packet: Packet): u32 {
 const icmpLineAt = connections.cursor()
 const icmpServerAt = servers.cursor()
 
-/** By what the error quotes alone: it may come from any router on the way. */
+/** By what the error quotes alone: it may come from any router on the way. @apart */
 function decideIcmp(packet: Packet): u32 {
   const read: u32 = readIcmpError(packet, flow)
   if (read !== QUOTED) return read

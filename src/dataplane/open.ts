@@ -45,7 +45,7 @@ const chosenServerAt = servers.cursor()
 const settingsAt = settings.cursor()
 const unboundLineAt = connections.cursor()
 
-/** OPENED, or what becomes of the packet instead. */
+/** OPENED, or what becomes of the packet instead. @apart */
 export function openConnection(packet: Packet, flow: Flow): u32 {
   flow.connection = NONE
   flow.direction = Direction.none

@@ -7,7 +7,7 @@
  */
 import type { Packet } from '../subset/packet.ts'
 import { u8, u16, u32 } from '../subset/integers.ts'
-import { fold, sumFrame } from '../wire/checksum.ts'
+import { fold, sumFrame, sumTwenty } from '../wire/checksum.ts'
 import { Ethernet, EtherType } from '../wire/ethernet.ts'
 import { Protocol } from '../wire/ip-protocol.ts'
 import { Ipv4 } from '../wire/ipv4.ts'
@@ -21,6 +21,8 @@ import { Reason } from './verdict.ts'
 
 /** Not a reason: parsing went well. */
 export const PARSED = 0xff
+/** No reason either: so far it did, and a transport header follows. */
+const HAS_TRANSPORT = 0xfe
 
 const ETHERNET_BYTES = 14
 const HOP_BY_HOP = 0
@@ -45,10 +47,11 @@ export function parse(packet: Packet, flow: Flow): u32 {
     return Reason.otherHost
   }
   const type: u16 = ethernet.type
-  if (type === EtherType.ipv4) return parseIpv4(packet, flow)
-  if (type === EtherType.ipv6) return parseIpv6(packet, flow)
-  if (type === EtherType.vlan || type === EtherType.qinq) return Reason.tagged
-  return Reason.notIp
+  let parsed: u32 = Reason.notIp
+  if (type === EtherType.ipv4) parsed = parseIpv4(packet, flow)
+  else if (type === EtherType.ipv6) parsed = parseIpv6(packet, flow)
+  else if (type === EtherType.vlan || type === EtherType.qinq) parsed = Reason.tagged
+  return parsed === HAS_TRANSPORT ? parseTransport(packet, flow) : parsed
 }
 
 /** Is a MAC address the ingress interface's own? An interface without a row takes every unicast address. */
@@ -68,7 +71,11 @@ function parseIpv4(packet: Packet, flow: Flow): u32 {
   if (ip.totalLength < headerBytes) return Reason.malformed
   if (ETHERNET_BYTES + ip.totalLength > packet.length) return Reason.truncated
   // RFC 1812 5.2.2: a router verifies it. Later it is only patched: a wrong one would open connections.
-  if (fold(sumFrame(packet, ETHERNET_BYTES, headerBytes)) !== 0xffff) return Reason.malformed
+  const sum: u32 =
+    headerBytes === 20
+      ? sumTwenty(packet, ETHERNET_BYTES)
+      : sumFrame(packet, ETHERNET_BYTES, headerBytes)
+  if (fold(sum) !== 0xffff) return Reason.malformed
   flow.family = 4
   flow.source0 = 0
   flow.source1 = 0
@@ -92,7 +99,7 @@ function parseIpv4(packet: Packet, flow: Flow): u32 {
     return PARSED
   }
   if ((fragment & 0x2000) !== 0) flow.fragment = FragmentKind.first
-  return parseTransport(packet, flow)
+  return HAS_TRANSPORT
 }
 
 function parseIpv6(packet: Packet, flow: Flow): u32 {
@@ -118,7 +125,19 @@ function parseIpv6(packet: Packet, flow: Flow): u32 {
   flow.trafficClass = u8(ip.versionClassFlow >>> 20)
   flow.dontFragment = 1
   flow.network = ETHERNET_BYTES
-  return walkExtensions(packet, flow, ip.nextHeader)
+  if (isExtension(ip.nextHeader)) return walkExtensions(packet, flow, ip.nextHeader)
+  flow.protocol = ip.nextHeader
+  flow.transport = ETHERNET_BYTES + 40
+  return HAS_TRANSPORT
+}
+
+function isExtension(header: u8): boolean {
+  return (
+    header === HOP_BY_HOP ||
+    header === ROUTING ||
+    header === FRAGMENT ||
+    header === DESTINATION_OPTIONS
+  )
 }
 
 /** Do these words begin a v4-mapped IPv6 address, ::ffff:0:0/96? */
@@ -126,7 +145,11 @@ export function isMapped(address0: u32, address1: u32, address2: u32): boolean {
   return address0 === 0 && address1 === 0 && address2 === 0xffff
 }
 
-/** IPv6 extension headers (RFC 8200 section 4), as many as IPV6_EXTENSIONS_MAX, to the transport header. */
+/**
+ * IPv6 extension headers (RFC 8200 section 4), as many as IPV6_EXTENSIONS_MAX, to the transport header.
+ *
+ * @apart
+ */
 function walkExtensions(packet: Packet, flow: Flow, first: u8): u32 {
   let next: u8 = first
   let offset: u32 = ETHERNET_BYTES + 40
@@ -152,8 +175,7 @@ function walkExtensions(packet: Packet, flow: Flow, first: u8): u32 {
     } else {
       flow.protocol = next
       flow.transport = u16(offset)
-      if (offset > ETHERNET_BYTES + flow.length) return Reason.malformed
-      return parseTransport(packet, flow)
+      return offset > ETHERNET_BYTES + flow.length ? Reason.malformed : HAS_TRANSPORT
     }
   }
   return Reason.malformed

@@ -76,7 +76,14 @@ function advance(flow: Flow, line: Connection, server: Server, side: u32): void 
   line.expires = u32(now() + timeoutOf(TimeoutRow.tcp + state))
 }
 
+/** Most segments change nothing. */
 function advanceTcp(flow: Flow, line: Connection, server: Server, side: u32): void {
+  const state: u32 = (line.status & Status.stateMask) >>> Status.stateShift
+  if (nextTcpState(side, flow.tcpFlags, state) !== state) changeTcpState(flow, line, server, side)
+}
+
+/** @apart */
+function changeTcpState(flow: Flow, line: Connection, server: Server, side: u32): void {
   for (let i: u32 = 0; i < STATUS_TRIES_MAX; i++) {
     const was: u32 = line.status
     const state: u32 = (was & Status.stateMask) >>> Status.stateShift

@@ -241,7 +241,11 @@ export function templateOf(connection: u32, line: Connection): u32 {
 
 /** The connection's client has been heard of by both sides, or answered: its template, if it has one, shows it. */
 export function assureTemplate(connection: u32, line: Connection): void {
-  if ((line.status & Status.controlled) === 0) return
+  if ((line.status & Status.controlled) !== 0) markAssured(connection, line)
+}
+
+/** @apart */
+function markAssured(connection: u32, line: Connection): void {
   const template = assuredAt.at(templateOf(connection, line))
   if (template === null) return
   for (let i: u32 = 0; i < STATUS_TRIES_MAX; i++) {

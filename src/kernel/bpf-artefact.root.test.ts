@@ -90,10 +90,9 @@ describe('a compiled program', { skip: notRoot }, () => {
     const bad = artefactOf([bpf.move32(r0, 1), bpf.load(r0, bpf.u32(r0, 0)), bpf.exit()], [])
     const error = assertThrows(() => load(context, bad, 2))
     assert.ok(error instanceof CompiledProgramRefusal)
-    assert.match(
-      error.message,
-      /^src\/some\.ts:2:3: error: the kernel's verifier: R0 invalid mem access 'scalar'\n {2}2 \|   line 2\n {4}\|   \^/,
-    )
+    const [first, ...rest] = error.message.split('\n')
+    assert.match(first!, /^src\/some\.ts:2:3: error: the kernel's verifier: R0 invalid mem access/)
+    assert.deepEqual(rest.slice(0, 2), ['  2 |   line 2', '    |   ^'])
   })
 
   it('wants the rows it takes for granted', (context) => {

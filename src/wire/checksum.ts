@@ -55,9 +55,11 @@ export function add32(sum: u32, value: u32): u32 {
 }
 
 const Block = header('checksum-block', { w0: 'u32', w1: 'u32', w2: 'u32', w3: 'u32' })
+const Five = header('checksum-five', { w0: 'u32', w1: 'u32', w2: 'u32', w3: 'u32', w4: 'u32' })
 const Word = header('checksum-word', { value: 'u32' })
 const Byte = header('checksum-byte', { value: 'u8' })
 const blockAt = Block.cursor()
+const fiveAt = Five.cursor()
 const wordAt = Word.cursor()
 const byteAt = Byte.cursor()
 
@@ -68,6 +70,8 @@ export const SUM_FRAME_MAX = 9216
  * The sum, not yet folded nor complemented, of `length` bytes of the frame from byte `offset`. An odd last
  * byte counts as the high half of a word. The caller guarantees length ≤ SUM_FRAME_MAX; the sum ends where
  * the frame does.
+ *
+ * @apart
  */
 export function sumFrame(packet: Packet, offset: u32, length: u32): u32 {
   let sum: u32 = 0
@@ -101,6 +105,14 @@ export function sumFrame(packet: Packet, offset: u32, length: u32): u32 {
     left = u32(left - 1)
   }
   return sum
+}
+
+/** The sum of the 20 bytes from byte `offset`, as an IPv4 header without options has; 0 if they are not there. */
+export function sumTwenty(packet: Packet, offset: u32): u32 {
+  const words = fiveAt.at(packet, offset)
+  if (words === null) return 0
+  const half: u32 = add32(add32(add32(0, words.w0), words.w1), words.w2)
+  return add32(add32(half, words.w3), words.w4)
 }
 
 // For the control plane, from here on.

@@ -24,7 +24,7 @@ import { settleParameters } from '../../src/compiler/settle-parameters.ts'
 import { readRepository } from '../tidy/tree.ts'
 import { Interpreter } from './interpreter.ts'
 
-const FRAMES = Number(process.env.FUZZ_LOWERED ?? 2000)
+const FRAMES = Number(process.env.FUZZ_LOWERED ?? 1000)
 const SEED = Number(process.env.FUZZ_SEED ?? 20_250_102)
 /** All tables are compared after so many frames: they are large. */
 const COMPARE_EVERY = 200

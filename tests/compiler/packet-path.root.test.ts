@@ -1,6 +1,7 @@
 /**
- * The packet path in the kernel against itself in V8: wild frames, two laboratories set up alike, one with its tables
- * in maps. Reason, frame and all tables must come out the same (FUZZ_KERNEL and FUZZ_SEED say how many frames, and which).
+ * The packet path in the kernel against itself in V8: wild frames, two laboratories set up alike, one with its
+ * tables in maps. Reason, frame and all tables must come out the same. FUZZ_KERNEL and FUZZ_SEED say how many
+ * frames, and which.
  */
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
@@ -17,7 +18,7 @@ import { FRAME_MAX, WildFrames } from '../packets/wild-frames.ts'
 import { makeLaboratory, WORLD } from '../packets/wild-laboratory.ts'
 import { compilePacketPath, KernelPacketPath } from './packet-path.ts'
 
-const FRAMES = Number(process.env['FUZZ_KERNEL'] ?? 4000)
+const FRAMES = Number(process.env['FUZZ_KERNEL'] ?? 1500)
 const SEED = Number(process.env['FUZZ_SEED'] ?? 20_251_125)
 /** All tables are compared after so many frames: they are large. */
 const COMPARE_EVERY = 500

@@ -43,7 +43,7 @@ export const DIRECTOR_MAC: Readonly<Record<Side, string>> = {
 export const SERVERS = 9
 
 /** Rows by table name: enough for tests, and quickly made. */
-const CAPACITIES = {
+export const CAPACITIES: Readonly<Record<string, number>> = {
   connections: 1024 + PROBES_MAX,
   localPorts: 1024 + PROBES_MAX,
   fragments: 64 + FRAGMENT_PROBES_MAX,
@@ -62,6 +62,8 @@ const CAPACITIES = {
 
 export interface LaboratoryOptions extends Partial<TableOptions> {
   readonly capacities?: Readonly<Record<string, number>>
+  /** Memory of somebody else's, all zero, with these capacities. */
+  readonly tables?: TableSet
   /** What another laboratory left, and when. */
   readonly adopted?: { readonly tables: TableSet; readonly ticks: number }
 }
@@ -94,8 +96,9 @@ export class Laboratory {
   #ticks: number
 
   constructor(options: LaboratoryOptions = {}) {
-    const { capacities, adopted, ...tableOptions } = options
-    this.tables = adopted?.tables ?? allocateTables(TABLES, { ...CAPACITIES, ...capacities })
+    const { capacities, tables, adopted, ...tableOptions } = options
+    this.tables =
+      adopted?.tables ?? tables ?? allocateTables(TABLES, { ...CAPACITIES, ...capacities })
     this.#ticks = adopted?.ticks ?? 1_000_000
     this.use()
     setSeed(1)

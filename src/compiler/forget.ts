@@ -1,0 +1,120 @@
+/**
+ * Makes the verifier forget, between two rounds of a loop, what it knows of the numbers that go round with it.
+ *
+ * It follows every way through every round; two ways that come to the next round with different bounds are two to be
+ * followed from there, and so on, twice as many each round. A number that went through the area may be anything, and
+ * all ways meet again. Only what counts the rounds stays, or there would be no end:
+ *
+ *     goto loop   becomes   u64[area] = r1; r1 = u64[area]; goto loop
+ */
+import { FORGOTTEN } from './area.ts'
+import { fromBlocks, successorsOf, toBlocks, type Block } from './graph.ts'
+import { readBy, writtenBy, type IrFunction, type Register } from './ir.ts'
+import { livenessOf } from './liveness.ts'
+import { loopsOf, type Loop } from './loops.ts'
+import { redirect } from './ssa.ts'
+
+/** `area`: the register that points to it, wherever the function is. */
+export function forgetInLoops(body: IrFunction, area: Register): IrFunction {
+  let blocks = toBlocks(body)
+  const pointers = pointersOf(body, blocks)
+  for (const loop of loopsOf(blocks)) {
+    const { into } = livenessOf(blocks, body.registerCount)
+    const writers = writersIn(blocks, loop, true)
+    const before = writersIn(blocks, loop, false)
+    const isExact = (one: number) =>
+      (before.get(one) ?? []).every(isConstantMove) && isCounter(writers.get(one)!, writers, one)
+    const carried = [...into.get(loop.header)!].filter(
+      (one) => writers.has(one) && !pointers.has(one) && !isExact(one),
+    )
+    if (carried.length > 0) blocks = insert(blocks, loop, area, carried)
+  }
+  return { ...body, operations: fromBlocks(blocks) }
+}
+
+type Straight = Block['operations'][number]
+
+function isConstantMove(one: Straight): boolean {
+  return one.op === 'move' && one.from.kind === 'immediate'
+}
+
+/** What writes each register in the loop, or outside. */
+function writersIn(
+  blocks: readonly Block[],
+  { blocks: inside }: Loop,
+  isInside: boolean,
+): Map<number, Straight[]> {
+  const writers = new Map<number, Straight[]>()
+  for (const { label, operations } of blocks) {
+    if (inside.has(label) !== isInside) continue
+    for (const one of operations) {
+      const to = writtenBy(one)
+      if (to === undefined) continue
+      const list = writers.get(to.number)
+      if (list === undefined) writers.set(to.number, [one])
+      else list.push(one)
+    }
+  }
+  return writers
+}
+
+/** Is the register only ever added a constant to? */
+function isCounter(
+  own: readonly Straight[],
+  writers: ReadonlyMap<number, readonly Straight[]>,
+  number: number,
+): boolean {
+  return own.every((one) => {
+    let step: Straight | undefined = one
+    while (step?.op === 'move' && step.from.kind === 'register') {
+      const before: readonly Straight[] | undefined = writers.get(step.from.number)
+      step = before?.length === 1 ? before[0] : undefined
+    }
+    if (step?.op !== 'alu' || step.operator !== 'add' || step.right.kind !== 'immediate')
+      return false
+    return step.left.kind === 'register' && step.left.number === number
+  })
+}
+
+/** Registers that may be pointers: the verifier lets none of them into memory. */
+function pointersOf({ parameters }: IrFunction, blocks: readonly Block[]): ReadonlySet<number> {
+  const pointers = new Set(
+    parameters.flatMap(({ register, bytes }) => (bytes === undefined ? [] : register.number)),
+  )
+  for (let before = -1; before !== pointers.size;) {
+    before = pointers.size
+    for (const { operations } of blocks) {
+      for (const one of operations) {
+        const to = writtenBy(one)
+        if (to === undefined) continue
+        const isMade = one.op === 'address' || one.op === 'context'
+        const isDerived =
+          (one.op === 'move' || one.op === 'alu') &&
+          readBy(one).some((from) => from.kind === 'register' && pointers.has(from.number))
+        if (isMade || isDerived) pointers.add(to.number)
+      }
+    }
+  }
+  return pointers
+}
+
+function insert(
+  blocks: readonly Block[],
+  { header, blocks: inside }: Loop,
+  base: Register,
+  carried: readonly number[],
+): Block[] {
+  const label = `${header} again`
+  const operations = carried.flatMap((number): Straight[] => {
+    const value: Register = { kind: 'register', number }
+    return [
+      { op: 'store', bytes: 8, base, offset: FORGOTTEN, value },
+      { op: 'load', bytes: 8, to: value, base, offset: FORGOTTEN },
+    ]
+  })
+  const left = blocks.map((block): Block => {
+    const isBack = inside.has(block.label) && successorsOf(block).includes(header)
+    return isBack ? { ...block, end: redirect(block.end, header, label) } : block
+  })
+  return [...left, { label, operations, end: { op: 'jump', label: header } }]
+}

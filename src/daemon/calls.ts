@@ -37,7 +37,7 @@ export function directorCalls(surroundings: CallSurroundings) {
   const { director, use, applied } = surroundings
   const turns = new Turns()
   const change = async (make: () => Outcome): Promise<null> => {
-    if (turns.isBusy) await turns.free()
+    while (turns.isBusy) await turns.free()
     use()
     let refusal = make()
     if (refusal?.errno === 'ENOSPC')

@@ -17,14 +17,17 @@ export class Turns {
     return this.#busy !== undefined
   }
 
-  /** Resolves when no long work is under way. */
+  /**
+   * Resolves when the long work that is under way is done. Somebody else who waited may have begun some more by then:
+   * `while (turns.isBusy) await turns.free()`. Who waits longest is first.
+   */
   async free(): Promise<void> {
-    while (this.#busy !== undefined) await this.#busy
+    await this.#busy
   }
 
   /** Nothing else is under way until `work` is done. What is called in the turn of this call comes after it, too. */
   async hold<T>(work: () => Promise<T>): Promise<T> {
-    if (this.isBusy) await this.free()
+    while (this.isBusy) await this.free()
     let end = () => {}
     this.#busy = new Promise((resolve) => (end = resolve))
     try {

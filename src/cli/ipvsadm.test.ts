@@ -33,6 +33,7 @@ describe('bin/ipvsadm', () => {
       applied: () => Promise.resolve(),
       onServerAdded: () => {},
       mtuOf: () => 1500,
+      freePages: () => Infinity,
     })
     server = await startServing(join(folder, 'socket'), calls)
   })

@@ -9,6 +9,7 @@
 import type {
   ConnectionListing,
   LocalAddressListing,
+  MarkRule,
   ServerKey,
   ServerSettings,
   ServiceKey,
@@ -17,6 +18,7 @@ import type {
   SyncDaemon,
   SyncRequest,
   SyncRole,
+  SysctlListing,
   TableChange,
   Timeouts,
 } from '../director/model.ts'
@@ -107,6 +109,16 @@ export interface Calls {
   'table.begin': { with: Record<string, never>; result: { table: number } }
   'table.put': { with: { table: number; changes: readonly ListedChange[] }; result: null }
   'table.commit': { with: { table: number }; result: readonly ListedRefusal[] }
+  /** Rules that give firewall marks, in their order: the first that fits counts. */
+  'mark.list': { with: Record<string, never>; result: MarkRule[] }
+  /** Puts these in the place of all there are, at once. */
+  'mark.set': { with: { rules: readonly MarkRule[] }; result: null }
+  /** Before the rule that is number `at` now, counted from 1; behind all without it. */
+  'mark.add': { with: { rules: readonly MarkRule[]; at?: number }; result: null }
+  /** The first that says the same (ESRCH if none does). */
+  'mark.delete': { with: { rule: MarkRule }; result: null }
+  'sysctl.list': { with: Record<string, never>; result: SysctlListing[] }
+  'sysctl.set': { with: { name: string; value: number }; result: null }
   'connection.list': { with: Record<string, never>; result: ConnectionListing[] }
   'timeouts.get': { with: Record<string, never>; result: Timeouts }
   'timeouts.set': { with: Timeouts; result: null }

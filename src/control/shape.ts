@@ -75,6 +75,14 @@ export function nullable<T>(shape: Shape<T>): Shape<T | null> {
   return (value, path) => (value === null ? null : shape(value, path))
 }
 
+/** Any number of them. */
+export function list<T>(shape: Shape<T>): Shape<T[]> {
+  return (value, path) => {
+    if (!Array.isArray(value)) return refuseShape(path, `${shorten(value)} is no list`)
+    return value.map((one, i) => shape(one, `${path}[${i}]`))
+  }
+}
+
 /** All of these fields and, if they are there, the optional ones; no others. */
 export function object<F extends Fields, O extends Fields = Record<never, never>>(
   fields: F,

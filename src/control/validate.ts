@@ -11,6 +11,7 @@ import {
   nullable,
   object,
   oneOf,
+  refuseShape,
   text,
   type Shape,
 } from './shape.ts'
@@ -23,7 +24,10 @@ const SECONDS_MAX = 31 * 24 * 3600
 
 const port = integer(0, 0xffff)
 const serverKey = object({ address, port })
-const addressedService = object({ protocol: oneOf('tcp', 'udp', 'sctp'), address, port })
+const addressedService = object(
+  { protocol: oneOf('tcp', 'udp', 'sctp'), address, port },
+  { lastPort: port },
+)
 const markedService = object({ firewallMark: integer(0, U32), family: oneOf(4, 6) })
 
 const serviceKey: Shape<ServiceKey> = (value, path) => {
@@ -89,6 +93,21 @@ const listedChange: Shape<ListedChange> = (value, path) => {
   return { ...change, with: parameters } as ListedChange
 }
 
+const ports: Shape<readonly [number, number]> = (value, path) => {
+  if (!Array.isArray(value) || value.length !== 2) refuseShape(path, 'is no pair of ports')
+  const [first, last] = value as unknown[]
+  return [port(first, `${path}[0]`), port(last, `${path}[1]`)]
+}
+
+const markRule = object({
+  mark: integer(1, U32),
+  protocol: nullable(oneOf('tcp', 'udp', 'sctp')),
+  source: nullable(text),
+  destination: nullable(text),
+  sourcePorts: nullable(ports),
+  destinationPorts: nullable(ports),
+})
+
 const PARAMETERS: { readonly [N in CallName]: Shape<Calls[N]['with']> } = {
   status: nothing,
   'ipvs.version': nothing,
@@ -110,6 +129,12 @@ const PARAMETERS: { readonly [N in CallName]: Shape<Calls[N]['with']> } = {
     changes: array(listedChange),
   }),
   'table.commit': table,
+  'mark.list': nothing,
+  'mark.set': object({ rules: array(markRule) }),
+  'mark.add': object({ rules: array(markRule) }, { at: integer(1, U32) }),
+  'mark.delete': object({ rule: markRule }),
+  'sysctl.list': nothing,
+  'sysctl.set': object({ name: text, value: integer(-U32, U32) }),
   'connection.list': nothing,
   'timeouts.get': nothing,
   'timeouts.set': object({ tcp: seconds, tcpFin: seconds, udp: seconds }),

@@ -12,6 +12,7 @@ import { serviceText } from '../director/check.ts'
 import { listConnections, listService, listServices } from '../director/listing.ts'
 import type { Refusal, ServiceKey } from '../director/model.ts'
 import { RECLAIMS } from '../director/grace.ts'
+import { listSysctls, setSysctl } from '../director/sysctls.ts'
 import { readTimeouts, writeTimeouts } from '../director/timeouts.ts'
 import { tableCalls } from './table-calls.ts'
 import { REST_MS, Turns } from './turns.ts'
@@ -28,6 +29,8 @@ export interface CallSurroundings {
   applied(): Promise<void>
   /** A real server was added: its next hop should be resolved. */
   onServerAdded(address: string): void
+  /** Pages of memory that the host has left. */
+  freePages(): number
   /** Of the interface of this name; undefined: there is none. */
   mtuOf(interfaceName: string): number | undefined
 }
@@ -89,7 +92,31 @@ export function directorCalls(surroundings: CallSurroundings) {
       return listConnections()
     },
     ...tableCalls({ ...surroundings, turns }),
+    ...ruleCalls(surroundings, change),
     ...settingCalls(surroundings, change),
+  } satisfies Partial<CallTable>
+}
+
+/** The calls about firewall marks and IPVS's switches. */
+function ruleCalls(
+  { director, use, freePages }: CallSurroundings,
+  change: (make: () => Outcome) => Promise<null>,
+) {
+  return {
+    'mark.list': () => [...director.marks.rules],
+    'mark.set': ({ rules }) => change(() => director.marks.set(rules)),
+    'mark.add': ({ rules, at }) => change(() => director.marks.add(rules, at)),
+    'mark.delete': ({ rule }) => change(() => director.marks.remove(rule)),
+    'sysctl.list': () => {
+      use()
+      return listSysctls()
+    },
+    'sysctl.set': ({ name, value }) =>
+      change(() => {
+        const refusal = setSysctl(name, value)
+        if (refusal === null) director.defence.adjust(freePages())
+        return refusal
+      }),
   } satisfies Partial<CallTable>
 }
 

@@ -7,7 +7,7 @@
 import type { ClaimLog } from '../director/claim-log.ts'
 import type { Engine, EngineClaims } from '../engine/engine.ts'
 
-const NOTHING: EngineClaims = { destinations: [], sources: [], ownAddresses: [] }
+const NOTHING: EngineClaims = { destinations: [], sources: [], ownAddresses: [], networks: [] }
 
 export class ClaimKeeper {
   readonly #engine: Engine

@@ -27,6 +27,7 @@ import { explainOn } from '../replay/explain.ts'
 import { refuseQuestion } from '../replay/probe.ts'
 import { directorCalls } from './calls.ts'
 import { ClaimKeeper } from './claim-keeper.ts'
+import { freePages } from './free-memory.ts'
 import { Housekeeping } from './housekeeping.ts'
 import { chooseInterfaces } from './interface-choice.ts'
 import type { Log } from './log.ts'
@@ -111,6 +112,7 @@ export class DirectorDaemon {
         use: () => tables.use(),
         applied: () => this.#claims.applied(),
         onServerAdded: (address) => this.#network.addServer(address),
+        freePages,
         mtuOf: (name) => this.#links.find((link) => link.name === name)?.mtu,
       }),
       status: () => {

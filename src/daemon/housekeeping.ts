@@ -4,12 +4,15 @@
  * Each in small portions, so that no packet waits long: the whole connection table is swept once a second in eighths,
  * rates are reckoned every two seconds, a fortieth of the services at a time.
  */
+import { Defence } from '../director/defence.ts'
 import type { Director } from '../director/director.ts'
 import type { ServiceEntry } from '../director/entries.ts'
 import { ESTIMATE_INTERVAL_MS } from '../director/estimator.ts'
 import { Sweep } from '../director/sweep.ts'
+import { sysctl } from '../director/sysctls.ts'
 import * as tables from '../dataplane/tables.ts'
 import type { Engine } from '../engine/engine.ts'
+import { freePages } from './free-memory.ts'
 
 const SWEEPS_A_SECOND = 8
 const ESTIMATE_STEPS = 40
@@ -41,12 +44,15 @@ export class Housekeeping {
     this.#engine.tick()
     this.#engine.tables.use()
     this.#sweep.run(Math.ceil(tables.connections.memory.capacity / SWEEPS_A_SECOND))
-    if (++this.#sweeps % SWEEPS_A_SECOND === 0) this.#director.reclaim()
+    if (++this.#sweeps % SWEEPS_A_SECOND !== 0) return
+    this.#director.reclaim()
+    this.#director.defence.run(Defence.isWatching ? freePages() : Infinity, Math.random())
   }
 
   /** As many steps as are due: timers are late, and each service has its turn every two seconds all the same. */
   #estimateSome(): void {
     this.#engine.tables.use()
+    if (sysctl('run_estimation') === 0) return
     const due = Math.floor((performance.now() - this.#estimateMs) / ESTIMATE_STEP_MS)
     // After a standstill rates cannot be made up for.
     this.#estimateSteps = Math.max(this.#estimateSteps, due - ESTIMATE_STEPS)

@@ -64,7 +64,7 @@ describe('the table', () => {
     const server = makeLaboratory(64)
     setClient(1)
     assert.equal(findRequest(flow), NONE)
-    const line = insertConnection(flow, 0, server, TICKS)
+    const line = insertConnection(flow, 1, server, TICKS)
     assert.equal(findRequest(flow), line)
     turnRound()
     assert.equal(findReply(flow), line)
@@ -82,7 +82,7 @@ describe('the table', () => {
     setNow(0xffffffff)
     setClient(1)
     findRequest(flow)
-    const line = insertConnection(flow, 0, server, TICKS)
+    const line = insertConnection(flow, 1, server, TICKS)
     setNow(TICKS - 2)
     assert.equal(findRequest(flow), line)
     setNow(TICKS - 1)
@@ -93,7 +93,7 @@ describe('the table', () => {
     const server = makeLaboratory(64)
     setClient(1)
     findRequest(flow) // leaves the hash in the flow
-    const line = insertConnection(flow, 0, server, TICKS)
+    const line = insertConnection(flow, 1, server, TICKS)
     const parts = ['source3', 'destination3', 'source0', 'destination1', 'sourcePort'] as const
     for (const part of [...parts, 'destinationPort', 'protocol'] as const) {
       flow[part] += 1
@@ -109,7 +109,7 @@ describe('the table', () => {
     for (let n = 0; n < 64 + PROBES_MAX; n++) {
       setClient(n)
       assert.equal(findRequest(flow), NONE)
-      lines.add(insertConnection(flow, 0, server, TICKS))
+      lines.add(insertConnection(flow, 1, server, TICKS))
     }
     const refused = lines.delete(NONE)
     assert.ok(refused && lines.size >= PROBES_MAX, `${lines.size} lines`)
@@ -123,7 +123,7 @@ describe('the table', () => {
     assert.deepEqual([settings.row(0).connections, server.inactive], [0, 0])
     setClient(0)
     findRequest(flow)
-    assert.notEqual(insertConnection(flow, 0, server, TICKS), NONE)
+    assert.notEqual(insertConnection(flow, 1, server, TICKS), NONE)
   })
 })
 
@@ -138,12 +138,12 @@ it('a million connections: all in, all found from both sides, all swept away', (
   for (let n = 0; n < MILLION; n++) {
     setClient(n)
     if (findRequest(flow) !== NONE) wrong++
-    if (insertConnection(flow, 0, server, TICKS) === NONE) wrong++
+    if (insertConnection(flow, 1, server, TICKS) === NONE) wrong++
   }
   assert.deepEqual([wrong, settings.row(0).connections, server.inactive], [0, MILLION, MILLION])
   setClient(MILLION)
   findRequest(flow)
-  assert.equal(insertConnection(flow, 0, server, TICKS), NONE, 'one more than may be')
+  assert.equal(insertConnection(flow, 1, server, TICKS), NONE, 'one more than may be')
 
   for (let n = 0; n < MILLION; n++) {
     flow.destination3 = VIP

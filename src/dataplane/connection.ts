@@ -234,7 +234,9 @@ export function claimLine(hash: u32): u32 {
 function firstStatus(flow: Flow, server: Server): u32 {
   const forwarding: u32 = server.forwarding & 7
   const isTwoSided: boolean =
-    forwarding === Forwarding.masquerade || forwarding === Forwarding.fullnat
+    forwarding === Forwarding.masquerade ||
+    forwarding === Forwarding.fullnat ||
+    forwarding === Forwarding.bypass
   const kind: u32 = (forwarding << Status.forwardingShift) | flow.protocol | Status.inactive
   const side: u32 = isTwoSided ? 0 : Status.noOutput
   const control: u32 = flow.template === NONE ? 0 : Status.controlled

@@ -22,6 +22,8 @@ export const Flow = row('flow', {
   connection: 'u32',
   /** hash of the client's side for a request, kept for insertion. */
   hash: 'u32',
+  /** Firewall mark, once a service is looked for; 0: none. */
+  mark: 'u32',
   /** Line of the template that a new connection is controlled by, or NONE. */
   template: 'u32',
   /** Bytes of the whole IP packet, as its header says. */
@@ -43,6 +45,7 @@ export const Flow = row('flow', {
   transport: 'u16',
   family: 'u8',
   protocol: 'u8',
+  /** TCP's flags; of SCTP its first chunk, with INIT in SYN's place and ABORT in RST's: see sctp.ts. */
   tcpFlags: 'u8',
   /** FragmentKind. */
   fragment: 'u8',
@@ -73,6 +76,7 @@ export function clearFlow(flow: Flow): void {
   flow.server = NONE
   flow.connection = NONE
   flow.template = NONE
+  flow.mark = 0
   flow.hop = NONE
   flow.mtu = NONE
   flow.egress = 0

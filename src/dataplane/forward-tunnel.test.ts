@@ -16,7 +16,8 @@ import { parseFrame, type IpSpec } from '../wire/frame.ts'
 import { printFrame } from '../wire/print.ts'
 import { forward } from './main.ts'
 import { reasonName } from './reason-text.ts'
-import { settings, Switch } from './tables.ts'
+import { Switch } from './switch.ts'
+import { settings } from './tables.ts'
 
 const V4 = { client: '10.0.0.10:4000', vip: '10.0.0.100', virtual: '10.0.0.100:80' }
 const V6 = {

@@ -52,11 +52,7 @@ const cases: readonly (readonly [string, Uint8Array, string])[] = [
     error4(3, udpFrame('10.0.0.100:80', '10.0.0.10:1').subarray(14)),
     'quoted',
   ],
-  [
-    'quoted SCTP',
-    error4(3, sctpFrame('10.0.0.100:80', '10.0.0.10:1').subarray(14)),
-    'icmpUnrelated',
-  ],
+  ['quoted SCTP', error4(3, sctpFrame('10.0.0.100:80', '10.0.0.10:1').subarray(14)), 'quoted'],
   ['a quoted fragment', error4(3, fragment('10.0.0.100:80', '10.0.0.10:1', 8)), 'icmpUnrelated'],
   ['a quoted packet of version 6 in IPv4', error4(3, changed(TCP4, 0, 0x65)), 'malformed'],
   ['a quoted header of 16 bytes', error4(3, changed(TCP4, 0, 0x44)), 'malformed'],

@@ -98,7 +98,11 @@ function readQuotedIpv6(packet: Packet, flow: Flow): u32 {
 }
 
 function readPorts(packet: Packet, flow: Flow, offset: u32): u32 {
-  if (flow.protocol !== Protocol.tcp && flow.protocol !== Protocol.udp) return Reason.icmpUnrelated
+  const isCarried: boolean =
+    flow.protocol === Protocol.tcp ||
+    flow.protocol === Protocol.udp ||
+    flow.protocol === Protocol.sctp
+  if (!isCarried) return Reason.icmpUnrelated
   const ports = portsAt.at(packet, offset)
   if (ports === null || offset + 4 > flow.network + flow.length) return Reason.truncated
   flow.sourcePort = ports.destinationPort

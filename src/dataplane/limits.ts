@@ -35,6 +35,12 @@ export const LOCALITIES_PER_SERVICE_MAX = 1 << 15
 export const LOCALITY_MEMBERS = 1 << 17
 export const MEMBER_PROBES_MAX = 16
 
+/** Rules that give firewall marks, and probes for the list of a destination. */
+export const MARK_RULES_MAX = 512
+export const MARK_PROBES_MAX = 16
+/** Sizes of the blocks that a range of ports is cut into: 1, 2, 4, … 32 768 ports. */
+export const PORT_BLOCK_SIZES = 16
+
 /** Local addresses (FULLNAT) over all services. */
 export const LOCALS_MAX = 4096
 /** Slots of the index from FULLNAT replies to connections. Engine option: twice the FULLNAT connections. */

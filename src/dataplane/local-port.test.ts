@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { Laboratory, type LaboratoryOptions } from '../../tests/goldens/laboratory.ts'
+import { FIRST_SERVER_ROW } from '../director/director.ts'
 import type { ServiceKey } from '../director/model.ts'
 import { repairSums } from '../../tests/packets/sums.ts'
 import { tcpFrame, udpFrame } from '../wire/flow.ts'
@@ -136,7 +137,7 @@ it('when every port towards a server is taken, it is refused, counted, and all e
   assert.equal(openNth(all), 'localPortsExhausted')
   const local = locals.row(0)
   assert.deepEqual([local.connections, local.exhausted], [all, 1])
-  assert.equal(servers.row(0).inactive, all, 'nothing is left of it')
+  assert.equal(servers.row(FIRST_SERVER_ROW).inactive, all, 'nothing is left of it')
   assert.equal(openNth(7), LOCAL_PORT_FIRST + 7, 'a connection that there is')
   lab.sleep(UDP_TIMEOUT_S)
   assert.equal(local.connections, 0)

@@ -26,6 +26,7 @@ import {
 } from './connection.ts'
 import { endConnection } from './end-connection.ts'
 import { clearFlow, Direction, Flow, FragmentKind } from './flow.ts'
+import { forwardBypass } from './forward-bypass.ts'
 import { forwardDirect } from './forward-direct.ts'
 import { forwardFullnat, replyFullnat } from './forward-fullnat.ts'
 import { forwardIcmp, replyIcmp } from './forward-icmp.ts'
@@ -36,8 +37,10 @@ import { QUOTED, readIcmpError } from './icmp.ts'
 import { findLocalReply } from './local-port.ts'
 import { OPENED, openConnection } from './open.ts'
 import { PARSED, parse } from './parse.ts'
+import { SctpState } from './sctp.ts'
 import { rolesOf } from './service.ts'
 import { advanceReply, advanceRequest, countReply, countRequest } from './state.ts'
+import { Switch } from './switch.ts'
 import {
   connections,
   Forwarding,
@@ -47,7 +50,6 @@ import {
   servers,
   settings,
   Status,
-  Switch,
   type Connection,
   type Server,
 } from './tables.ts'
@@ -79,29 +81,37 @@ function decide(packet: Packet): u32 {
     flow.destination3,
   )
   const fromRoles: u32 = rolesOf(flow.source0, flow.source1, flow.source2, flow.source3)
-  const ours: u32 = (toRoles & (Role.virtual | Role.local)) | (fromRoles & Role.real)
+  const ours: u32 = (toRoles & (Role.request | Role.local)) | (fromRoles & Role.real)
   if (flow.protocol === (flow.family === 4 ? Protocol.icmp : Protocol.icmpv6)) {
     const related: u32 = decideIcmp(packet)
     return ours === 0 && verdictOf(related) === Verdict.pass ? Reason.notOurs : related
   }
   if (ours === 0) return Reason.notOurs
-  if (flow.protocol !== Protocol.tcp && flow.protocol !== Protocol.udp) return Reason.otherProtocol
+  if (!isCarried(flow.protocol)) return Reason.otherProtocol
   if (flow.fragment === FragmentKind.later && !recallPorts(flow)) return Reason.fragmentUnknown
-  if (flow.fragment === FragmentKind.first) rememberPorts(flow)
+  if (flow.fragment === FragmentKind.first) {
+    if (flow.protocol === Protocol.sctp) return Reason.sctpFragment
+    rememberPorts(flow)
+  }
   findConnection(toRoles, fromRoles)
   if (flow.direction === Direction.reply) return continueReply(packet)
   if (flow.direction === Direction.request) {
     const continued: u32 = continueRequest(packet)
     if (continued !== OPENS) return continued
   }
-  if ((toRoles & Role.virtual) === 0) return Reason.notOurs
+  if ((toRoles & Role.request) === 0) return Reason.notOurs
   const opened: u32 = openConnection(packet, flow)
   return opened === OPENED ? forwardOpened(packet) : opened
 }
 
+/** Has it ports, and services? */
+function isCarried(protocol: u32): boolean {
+  return protocol === Protocol.tcp || protocol === Protocol.udp || protocol === Protocol.sctp
+}
+
 /** The connection that `flow` belongs to, and which way it goes, into `flow`. */
 function findConnection(toRoles: u32, fromRoles: u32): void {
-  if ((toRoles & Role.virtual) !== 0) {
+  if ((toRoles & Role.request) !== 0) {
     flow.connection = findRequest(flow)
     if (flow.connection !== NONE) {
       flow.direction = Direction.request
@@ -126,7 +136,12 @@ function continueRequest(packet: Packet): u32 {
   const common = requestSettingsAt.at(0)
   if (line === null || common === null) return Reason.noService
   const server = requestServerAt.at(line.server)
-  if (server === null || server.service === NONE) return Reason.noService
+  if (server === null) return Reason.noService
+  if (server.service === NONE) {
+    return forwardingOf(line) === Forwarding.bypass
+      ? continueBypass(packet, line)
+      : Reason.noService
+  }
   if (isReopening(line, server, common.switches)) {
     if (endConnection(flow.connection, line, server)) freeLine(line, flow.hash)
     return OPENS
@@ -147,16 +162,26 @@ function continueRequest(packet: Packet): u32 {
  * controls it; and with expire_nodest_conn on any whose server has weight 0 (is_new_conn_expected, ip_vs_in).
  */
 function isReopening(line: Connection, server: Server, switches: u32): boolean {
-  if (flow.protocol !== Protocol.tcp || (flow.tcpFlags & TcpFlag.syn) === 0) return false
-  if ((switches & Switch.reuse) === 0 || flow.fragment !== FragmentKind.none) return false
+  if ((flow.tcpFlags & TcpFlag.syn) === 0 || (switches & Switch.reuse) === 0) return false
+  if (flow.fragment !== FragmentKind.none) return false
   if (server.weight === 0 && (switches & Switch.expireNoDestination) !== 0) return true
   const status: u32 = line.status
   if ((status & Status.controlled) !== 0) return false
   const state: u32 = (status & Status.stateMask) >>> Status.stateShift
+  if (flow.protocol === Protocol.sctp) return state === SctpState.closed
   if (state === TcpState.finWait) {
     return (switches & Switch.reuseFinWait) !== 0 && (status & Status.noOutput) !== 0
   }
   return state === TcpState.timeWait || state === TcpState.close
+}
+
+const bypassServerAt = servers.cursor()
+
+function continueBypass(packet: Packet, line: Connection): u32 {
+  const nobody = bypassServerAt.at(line.server)
+  if (nobody === null) return Reason.noService
+  advanceRequest(flow, line, nobody)
+  return forwardBypass(packet, flow)
 }
 
 function forwardRequest(packet: Packet, line: Connection, server: Server): u32 {
@@ -165,6 +190,7 @@ function forwardRequest(packet: Packet, line: Connection, server: Server): u32 {
   if (method === Forwarding.direct) return forwardDirect(packet, flow, server)
   if (method === Forwarding.tunnel) return forwardTunnel(packet, flow, server)
   if (method === Forwarding.fullnat) return forwardFullnat(packet, flow, line, server)
+  if (method === Forwarding.bypass) return forwardBypass(packet, flow)
   return Reason.localServer
 }
 
@@ -195,14 +221,14 @@ function forwardOpened(packet: Packet): u32 {
     // One-packet scheduling: the line is borrowed for this packet, and nobody can find it.
     countRequest(flow, server)
     const reason: u32 = forwardRequest(packet, line, server)
-    returnLine(line)
-    if (flow.template !== NONE) releaseTemplate(flow.template)
+    endBorrowed(line)
     return reason
   }
   advanceRequest(flow, line, server)
   return forwardRequest(packet, line, server)
 }
 
+const icmpSettingsAt = settings.cursor()
 const icmpLineAt = connections.cursor()
 const icmpServerAt = servers.cursor()
 
@@ -210,12 +236,32 @@ const icmpServerAt = servers.cursor()
 function decideIcmp(packet: Packet): u32 {
   const read: u32 = readIcmpError(packet, flow)
   if (read !== QUOTED) return read
-  findConnection(
-    rolesOf(flow.destination0, flow.destination1, flow.destination2, flow.destination3),
-    rolesOf(flow.source0, flow.source1, flow.source2, flow.source3),
+  const toRoles: u32 = rolesOf(
+    flow.destination0,
+    flow.destination1,
+    flow.destination2,
+    flow.destination3,
   )
+  findConnection(toRoles, rolesOf(flow.source0, flow.source1, flow.source2, flow.source3))
+  if (flow.connection === NONE) {
+    if ((toRoles & Role.request) === 0 || !isSchedulingIcmp()) return Reason.icmpUnrelated
+    const opened: u32 = openConnection(packet, flow)
+    if (opened !== OPENED) return verdictOf(opened) === Verdict.pass ? Reason.icmpUnrelated : opened
+  }
   const line = icmpLineAt.at(flow.connection)
   if (line === null) return Reason.icmpUnrelated
+  const reason: u32 = continueIcmp(packet, line)
+  if (line.owner === BUSY) endBorrowed(line)
+  return reason
+}
+
+/** schedule_icmp: may an error about no connection open one? */
+function isSchedulingIcmp(): boolean {
+  const common = icmpSettingsAt.at(0)
+  return common !== null && (common.switches & Switch.scheduleIcmp) !== 0
+}
+
+function continueIcmp(packet: Packet, line: Connection): u32 {
   const server = icmpServerAt.at(line.server)
   if (server === null || server.service === NONE) return Reason.icmpUnrelated
   flow.server = line.server
@@ -226,4 +272,10 @@ function decideIcmp(packet: Packet): u32 {
   }
   countReply(flow, server)
   return replyIcmp(packet, flow, line)
+}
+
+/** The line of one-packet scheduling was for this packet alone; and so was its hold on a template. */
+function endBorrowed(line: Connection): void {
+  returnLine(line)
+  if (flow.template !== NONE) releaseTemplate(flow.template)
 }

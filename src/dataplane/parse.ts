@@ -1,5 +1,5 @@
 /**
- * From frame to flow: Ethernet, IPv4 or IPv6 with its extension headers, TCP, UDP or ICMP.
+ * From frame to flow: Ethernet, IPv4 or IPv6 with its extension headers, TCP, UDP, SCTP or ICMP.
  *
  * Everything here is reading; a frame that this file refuses leaves untouched for the host's own stack, whose
  * business malformed frames are. `PARSED` means: addresses, protocol and (unless a later fragment) ports in
@@ -12,10 +12,12 @@ import { Ethernet, EtherType } from '../wire/ethernet.ts'
 import { Protocol } from '../wire/ip-protocol.ts'
 import { Ipv4 } from '../wire/ipv4.ts'
 import { Ipv6, Ipv6Extension, Ipv6Fragment } from '../wire/ipv6.ts'
+import { Sctp } from '../wire/sctp.ts'
 import { Tcp } from '../wire/tcp.ts'
 import { Udp } from '../wire/udp.ts'
 import { FragmentKind, type Flow } from './flow.ts'
 import { IPV6_EXTENSIONS_MAX } from './limits.ts'
+import { firstChunk } from './sctp.ts'
 import { interfaces } from './tables.ts'
 import { Reason } from './verdict.ts'
 
@@ -37,6 +39,7 @@ const extensionAt = Ipv6Extension.cursor()
 const fragmentAt = Ipv6Fragment.cursor()
 const tcpAt = Tcp.cursor()
 const udpAt = Udp.cursor()
+const sctpAt = Sctp.cursor()
 const ingressAt = interfaces.cursor()
 
 /** Fills `flow` from the frame: PARSED, or the reason to pass it. */
@@ -181,6 +184,15 @@ function walkExtensions(packet: Packet, flow: Flow, first: u8): u32 {
   return Reason.malformed
 }
 
+function parseSctp(packet: Packet, flow: Flow, end: u32): u32 {
+  const sctp = sctpAt.at(packet, flow.transport)
+  if (sctp === null || flow.transport + 12 > end) return Reason.truncated
+  flow.sourcePort = sctp.sourcePort
+  flow.destinationPort = sctp.destinationPort
+  flow.tcpFlags = firstChunk(packet, u32(flow.transport + 12), end)
+  return PARSED
+}
+
 /** Ports and TCP flags. A header that runs past the IP packet's own end is cut off, whatever padding follows. */
 function parseTransport(packet: Packet, flow: Flow): u32 {
   const end: u32 = u32(ETHERNET_BYTES + flow.length)
@@ -199,6 +211,7 @@ function parseTransport(packet: Packet, flow: Flow): u32 {
     if (udp === null || flow.transport + 8 > end) return Reason.truncated
     flow.sourcePort = udp.sourcePort
     flow.destinationPort = udp.destinationPort
+    return PARSED
   }
-  return PARSED
+  return flow.protocol === Protocol.sctp ? parseSctp(packet, flow, end) : PARSED
 }

@@ -14,9 +14,10 @@ export const REASON_TEXT: Readonly<Record<ReasonName, string>> = {
   truncated: 'ends before its headers do: left to the host, which drops it',
   malformed: 'its headers contradict themselves: left to the host, which drops it',
   notOurs: 'neither address belongs to a virtual service: left to the host',
-  otherProtocol: 'addressed to us, but neither TCP, UDP nor an ICMP error: left to the host',
+  otherProtocol: 'addressed to us, but neither TCP, UDP, SCTP nor an ICMP error: left to the host',
   noService: 'no virtual service on this address, protocol and port: left to the host',
-  notOpening: 'belongs to no connection and cannot open one (TCP without SYN): left to the host',
+  notOpening:
+    'belongs to no connection and cannot open one (TCP without SYN, SCTP without INIT): left to the host',
   localServer: 'the chosen real server is this host: left to its own stack',
   icmpQuery: 'an ICMP message that is no error: left to the host',
   icmpUnrelated: 'an ICMP error about no connection of ours: left to the host',
@@ -35,6 +36,8 @@ export const REASON_TEXT: Readonly<Record<ReasonName, string>> = {
   largeFrame:
     'stands for many segments, each of which would need a tunnel checksum of its own: switch GRO and TSO off',
   icmpLimit: 'an ICMP error was due, but the limit on them is reached',
+  overloaded: 'dropped by drop_packet, as one of so many new connections',
+  sctpFragment: 'a fragment of an SCTP packet, whose checksum could not follow a change of ports',
   toServer: 'forwarded to its real server',
   toClient: 'forwarded to its client',
   icmpToServer: 'an ICMP error, translated and forwarded to the real server',
@@ -42,6 +45,7 @@ export const REASON_TEXT: Readonly<Record<ReasonName, string>> = {
   answeredUnreachable: 'refused with ICMP port unreachable: no real server can take it',
   answeredTimeExceeded: 'answered with ICMP time exceeded: its time to live ran out here',
   answeredTooBig: 'answered with the size that the way to the real server takes',
+  bypassed: 'no real server could take it: sent on to where it was addressed (cache_bypass)',
   nextHopUnresolved: "ready to leave, but the next hop's MAC address must be asked for first",
 }
 

@@ -14,6 +14,7 @@ import { Protocol } from '../wire/ip-protocol.ts'
 import { isAvailable } from './connection.ts'
 import { FragmentKind, type Flow } from './flow.ts'
 import { STATUS_TRIES_MAX } from './limits.ts'
+import { nextSctpState, SctpState } from './sctp.ts'
 import { NONE, services, Status, type Connection, type Server } from './tables.ts'
 import { isActiveTcpState, nextTcpState, TcpSide, TcpState } from './tcp.ts'
 import { assureTemplate } from './template.ts'
@@ -67,13 +68,36 @@ export function countOpened(server: Server): void {
 
 function advance(flow: Flow, line: Connection, server: Server, side: u32): void {
   if (flow.protocol !== Protocol.tcp) {
-    if (side === TcpSide.output) assureTemplate(flow.connection, line)
-    line.expires = u32(now() + timeoutOf(TimeoutRow.udp))
+    advanceOther(flow, line, server, side)
     return
   }
   if (flow.fragment !== FragmentKind.later) advanceTcp(flow, line, server, side)
   const state: u32 = (line.status & Status.stateMask) >>> Status.stateShift
   line.expires = u32(now() + timeoutOf(TimeoutRow.tcp + state))
+}
+
+function advanceOther(flow: Flow, line: Connection, server: Server, side: u32): void {
+  if (flow.protocol === Protocol.sctp) {
+    if (flow.fragment !== FragmentKind.later) advanceSctp(flow, line, server, side)
+    const state: u32 = (line.status & Status.stateMask) >>> Status.stateShift
+    line.expires = u32(now() + timeoutOf(TimeoutRow.sctp + state))
+    return
+  }
+  if (side === TcpSide.output) assureTemplate(flow.connection, line)
+  line.expires = u32(now() + timeoutOf(TimeoutRow.udp))
+}
+
+function advanceSctp(flow: Flow, line: Connection, server: Server, side: u32): void {
+  for (let i: u32 = 0; i < STATUS_TRIES_MAX; i++) {
+    const was: u32 = line.status
+    const state: u32 = (was & Status.stateMask) >>> Status.stateShift
+    const next: u32 = nextSctpState(side, flow.tcpFlags, state)
+    if (next === state || (was & Status.ended) !== 0) return
+    const isActive: boolean = next === SctpState.established
+    if (!changeState(line, server, was, next, isActive)) continue
+    if (isActive) assureTemplate(flow.connection, line)
+    return
+  }
 }
 
 /** Most segments change nothing. */

@@ -21,6 +21,8 @@ import { row, type ViewOf } from '../subset/struct.ts'
 import { table } from '../subset/table.ts'
 import * as limits from './limits.ts'
 import { tcpTransitions } from './tcp.ts'
+import { crcShifts } from './crc32c.ts'
+import { sctpTransitions } from './sctp.ts'
 import { REASONS_MAX } from './verdict.ts'
 
 /**
@@ -53,7 +55,7 @@ export const Settings = row('settings', {
   routes6: 'u32',
   /** Changes when routes or hops do: cached hops of another generation are looked up again. 12 bits. */
   routeGeneration: 'u32',
-  /** Switch bits, see `Switch`. */
+  /** Switch bits, see switch.ts. */
   switches: 'u32',
   /** ICMP errors a second that the packet path itself may send; 0: no limit. */
   icmpPerSecond: 'u32',
@@ -70,22 +72,14 @@ export const Settings = row('settings', {
   ftpServices: 'u32',
   /** Of the network namespace whose interfaces are meant: its inode; 0: not in a kernel. */
   network: 'u32',
+  /** Where in `pool` the rules stand that give firewall marks, 0: there are none; see classify.ts. */
+  marks: 'u32',
+  /** Bit n: some service has a block of 2^n ports; see service.ts. */
+  portBlocks: 'u32',
+  /** drop_packet: of so many new connections one is dropped, 0: none; and where the count stands. */
+  dropRate: 'u32',
+  dropCount: 'atomic',
 })
-
-export const Switch = {
-  /** expire_nodest_conn: a connection whose server was removed ends with its next packet. */
-  expireNoDestination: 1,
-  /** conn_reuse_mode, not 0: a SYN on a connection in TIME_WAIT or CLOSE opens a new one. */
-  reuse: 2,
-  /** sloppy_tcp: any segment but RST may open a connection. */
-  sloppyTcp: 4,
-  /** pmtu_disc: tunnels copy DF. */
-  pathMtuDiscovery: 8,
-  /** expire_quiescent_template: a server of weight 0 keeps no client. */
-  expireQuiescentTemplate: 16,
-  /** conn_reuse_mode & 2: also on one in FIN_WAIT of which we see one side alone. */
-  reuseFinWait: 32,
-} as const
 
 /** What an address is to us, by a 16-bit fold of it; a wrong "perhaps" costs one lookup. */
 export const AddressRole = row('addressRole', { roles: 'u8' })
@@ -96,6 +90,10 @@ export const Role = {
   real: 2,
   /** Local address of some FULLNAT service. */
   local: 4,
+  /** Destination of some rule that gives firewall marks. */
+  marked: 8,
+  /** Where requests may go. */
+  request: 1 | 8,
 } as const
 
 export const ServiceSlot = row('serviceSlot', {
@@ -137,8 +135,11 @@ export const Service = row('service', {
   outBytes: 'u64',
   /** New connections refused because no server could take them. */
   refused: 'u64',
+  /** The last port of a range; 0: it has only `port`. */
+  lastPort: 'u16',
+  spare0: 'u16',
+  spare1: 'u32',
   spare2: 'u64',
-  spare3: 'u64',
 })
 export const ServiceFlag = {
   persistent: 1,
@@ -200,7 +201,14 @@ export const ServerFlag = {
 export const TunnelType = { ipip: 0, gue: 1, gre: 2 } as const
 export const TunnelFlag = { checksum: 1, remoteChecksum: 2 } as const
 /** IP_VS_CONN_F_MASQ … (uapi/linux/ip_vs.h); fullnat is ours. */
-export const Forwarding = { masquerade: 0, local: 1, tunnel: 2, direct: 3, fullnat: 5 } as const
+export const Forwarding = {
+  masquerade: 0,
+  local: 1,
+  tunnel: 2,
+  direct: 3,
+  bypass: 4,
+  fullnat: 5,
+} as const
 
 /**
  * For each row of `servers`, of which service it is: by its key, for it may be gone while connections name the server.
@@ -214,6 +222,8 @@ export const ServerOrigin = row('serverOrigin', {
   port: 'u16',
   protocol: 'u8',
   family: 'u8',
+  lastPort: 'u16',
+  spare: 'u16',
 })
 
 /** Server lists, scheduling tables, local address lists; see pool.ts. */
@@ -395,6 +405,8 @@ export const Fragment = row('fragment', {
 })
 
 export const ReasonCounter = row('reasonCounter', { packets: 'u64' })
+/** Values of IPVS's switches, for the control plane alone; rows as in director/sysctls.ts. */
+export const Sysctl = row('sysctl', { value: 'u32' })
 /** Ticks; rows as in `timeout.ts`. */
 export const Timeout = row('timeout', { ticks: 'u32' })
 
@@ -445,6 +457,7 @@ export const fragments = table(
 )
 export const reasons = table('reasons', ReasonCounter, REASONS_MAX)
 export const timeouts = table('timeouts', Timeout, 64)
+export const sysctls = table('sysctls', Sysctl, 64)
 
 /** All tables, in the order engines keep their memory in. */
 export const TABLES = [
@@ -467,5 +480,8 @@ export const TABLES = [
   fragments,
   reasons,
   timeouts,
+  sysctls,
   tcpTransitions,
+  sctpTransitions,
+  crcShifts,
 ] as const

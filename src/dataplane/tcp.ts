@@ -30,7 +30,7 @@ const EVENTS = 4
 const STATES = 16
 
 /** Columns: NO ES SS SR FW TW CL CW LA LI SA; rows: syn fin ack rst. */
-const TRANSITIONS: Readonly<Record<keyof typeof TcpSide, readonly string[]>> = {
+const TRANSITIONS: Transitions = {
   input: [
     'SR ES ES SR SR SR SR SR SR SR SR',
     'CL CW SS TW TW TW CL CW LA LI TW',
@@ -50,30 +50,50 @@ const TRANSITIONS: Readonly<Record<keyof typeof TcpSide, readonly string[]>> = {
     'CL CL CL SR CL CL CL CL LA LI CL',
   ],
 }
+/** secure_tcp (tcp_states_dos): a client that was not answered never gets beyond SYN_RECV. */
+const SECURE_TRANSITIONS: Transitions = {
+  input: [
+    'SR ES ES SR SR SR SR SR SR SR SA',
+    'CL CW SS TW TW TW CL CW LA LI SA',
+    'ES ES SS SR FW TW CL CW CL LI SA',
+    'CL CL CL SR CL CL CL CL LA LI CL',
+  ],
+  output: [
+    'SS ES SS SA SS SS SS SS SS LI SA',
+    'TW FW SS TW FW TW CL TW LA LI TW',
+    'ES ES SS ES FW TW CL CW LA ES ES',
+    'CL CL SS CL CL TW CL CL CL CL CL',
+  ],
+  inputOnly: [
+    'SA ES ES SR SA SA SA SA SA SA SA',
+    'CL FW SS TW FW TW CL CW LA LI TW',
+    'ES ES SS ES FW TW CL CW CL LI ES',
+    'CL CL CL SR CL CL CL CL LA LI CL',
+  ],
+}
+type Transitions = Readonly<Record<keyof typeof TcpSide, readonly string[]>>
 const SHORT = ['NO', 'ES', 'SS', 'SR', 'FW', 'TW', 'CL', 'CW', 'LA', 'LI', 'SA']
 
-/** @control */
-function transitionBytes(): Uint8Array {
-  const bytes = new Uint8Array(3 * EVENTS * STATES)
-  for (const [side, rows] of Object.entries(TRANSITIONS)) {
+const Transition = row('transition', { next: 'u8' })
+/** Written by the control plane: `writeTcpTransitions`. */
+export const tcpTransitions = table('tcpTransitions', Transition, 3 * EVENTS * STATES)
+
+/**
+ * Fills the table in use: as usual, or as secure_tcp wants it.
+ *
+ * @control
+ */
+export function writeTcpTransitions(isSecure: boolean): void {
+  for (const [side, rows] of Object.entries(isSecure ? SECURE_TRANSITIONS : TRANSITIONS)) {
     rows.forEach((text, event) => {
       text.split(' ').forEach((name, state) => {
         const at = (TcpSide[side as keyof typeof TcpSide] * EVENTS + event) * STATES + state
-        bytes[at] = SHORT.indexOf(name)
+        tcpTransitions.row(at).next = SHORT.indexOf(name)
       })
     })
   }
-  return bytes
 }
 
-const Transition = row('transition', { next: 'u8' })
-/** Read-only: the kernel engine freezes it. */
-export const tcpTransitions = table(
-  'tcpTransitions',
-  Transition,
-  3 * EVENTS * STATES,
-  transitionBytes(),
-)
 const transitionAt = tcpTransitions.cursor()
 
 /** The state after a segment with these flags; one with none of the four closes, as in IPVS. */

@@ -13,7 +13,8 @@ import { TcpFlag } from '../wire/tcp.ts'
 import { PROBES_MAX } from './limits.ts'
 import { flow } from './main.ts'
 import { reasonName } from './reason-text.ts'
-import { NONE, servers, settings, Switch } from './tables.ts'
+import { Switch } from './switch.ts'
+import { NONE, servers, settings } from './tables.ts'
 
 const { syn: SYN, ack: ACK, fin: FIN, rst: RST } = TcpFlag
 const OVER = { over: { destinationMac: DIRECTOR_MAC.client } }

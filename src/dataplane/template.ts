@@ -5,7 +5,7 @@
  * ip_vs_check_template; net/netfilter/ipvs/ip_vs_core.c, ip_vs_conn.c):
  *
  *                        protocol  client            virtual side       every connection of the client to
- *   a port               its own   network : 0       VIP : port         this port
+ *   a port, a range      its own   network : 0       VIP : first port   this port, these ports
  *   port 0, FTP          its own   network : 0       VIP : 0            the address
  *   a firewall mark      0         network : 0       mark : 0           whatever has the mark
  *
@@ -23,6 +23,7 @@ import type { Flow } from './flow.ts'
 import { PROBES_MAX, STATUS_TRIES_MAX } from './limits.ts'
 import { findLocalTemplate } from './local-port.ts'
 import { FTP_PORT } from './service.ts'
+import { Switch } from './switch.ts'
 import {
   connections,
   Forwarding,
@@ -30,7 +31,6 @@ import {
   servers,
   settings,
   Status,
-  Switch,
   type Connection,
   type Server,
   type Service,
@@ -99,7 +99,8 @@ export function recallServer(service: Service, flow: Flow): u32 {
 
 function writeKey(service: Service, flow: Flow, seed: u32): void {
   const isMarked: boolean = service.firewallMark !== 0
-  const hasPort: boolean = flow.destinationPort === service.port && service.port !== FTP_PORT
+  const isOfPort: boolean = flow.destinationPort === service.port || service.lastPort !== 0
+  const hasPort: boolean = isOfPort && service.port !== FTP_PORT
   if (flow.family === 4) {
     key.client0 = 0
     key.client1 = 0

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { Laboratory } from '../../tests/goldens/laboratory.ts'
-import { setTimeoutS, timeoutS } from '../director/init.ts'
+import { setTimeoutS, timeoutS } from '../director/timeouts.ts'
 import { TICKS_PER_SECOND } from '../subset/clock.ts'
 import { TcpState } from './tcp.ts'
 import { timeoutOf, TimeoutRow } from './timeout.ts'

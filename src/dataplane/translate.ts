@@ -18,8 +18,10 @@ import {
 import { Protocol } from '../wire/ip-protocol.ts'
 import { Ipv4 } from '../wire/ipv4.ts'
 import { Ipv6 } from '../wire/ipv6.ts'
+import { Sctp } from '../wire/sctp.ts'
 import { Tcp } from '../wire/tcp.ts'
 import { Udp } from '../wire/udp.ts'
+import { checksumDelta } from './crc32c.ts'
 import { FragmentKind, type Flow } from './flow.ts'
 import { Status, type Connection, type Local, type Server } from './tables.ts'
 
@@ -42,6 +44,7 @@ const ipv4At = Ipv4.cursor()
 const ipv6At = Ipv6.cursor()
 const tcpAt = Tcp.cursor()
 const udpAt = Udp.cursor()
+const sctpAt = Sctp.cursor()
 
 /** What the packet in hand has now. */
 export function copyTuple(tuple: Tuple, flow: Flow): void {
@@ -110,6 +113,7 @@ export function translate(packet: Packet, flow: Flow, to: Tuple): void {
   if (flow.fragment === FragmentKind.later) return
   if (flow.protocol === Protocol.tcp) translateTcp(packet, flow, to, delta)
   else if (flow.protocol === Protocol.udp) translateUdp(packet, flow, to, delta)
+  else translateSctp(packet, flow, to)
 }
 
 function translateIpv4(packet: Packet, flow: Flow, to: Tuple, delta: u32): void {
@@ -160,6 +164,21 @@ function translateUdp(packet: Packet, flow: Flow, to: Tuple, delta: u32): void {
   const checksum: u16 = udp.checksum
   if (packet.hasPartialChecksum) udp.checksum = applyDeltaPartial(checksum, delta)
   else udp.checksum = applyDeltaUdp(checksum, u32(withPorts(delta, flow, to)))
+}
+
+/** Addresses are not in SCTP's checksum, and what the ports do to it depends on how much follows them. */
+function translateSctp(packet: Packet, flow: Flow, to: Tuple): void {
+  const sctp = sctpAt.at(packet, flow.transport)
+  if (sctp === null) return
+  const sources: u32 = u32(flow.sourcePort ^ to.sourcePort)
+  const destinations: u32 = u32(flow.destinationPort ^ to.destinationPort)
+  if (sources === 0 && destinations === 0) return
+  sctp.sourcePort = to.sourcePort
+  sctp.destinationPort = to.destinationPort
+  if (packet.hasPartialChecksum) return
+  const length: u32 = u32(flow.network + flow.length - flow.transport)
+  const delta: u32 = checksumDelta(u32((sources << 16) | destinations), length)
+  sctp.checksum = u32(sctp.checksum ^ delta)
 }
 
 const hopIpv4At = Ipv4.cursor()

@@ -47,6 +47,8 @@ export const Reason = {
   noRoom: 40,
   largeFrame: 41,
   icmpLimit: 42,
+  overloaded: 43,
+  sctpFragment: 44,
 
   /** Verdict send. */
   toServer: 64,
@@ -56,6 +58,7 @@ export const Reason = {
   answeredUnreachable: 68,
   answeredTimeExceeded: 69,
   answeredTooBig: 70,
+  bypassed: 71,
 
   /** Verdict hold. */
   nextHopUnresolved: 96,

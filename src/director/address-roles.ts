@@ -8,14 +8,18 @@ import { ipToWords } from '../base/ip.ts'
 import { foldAddress } from '../dataplane/hash.ts'
 import { addressRoles, Role } from '../dataplane/tables.ts'
 
+const FOLD = 256
+
 export class AddressRoles {
-  /** Holders by fold × 8 + role. */
+  /** Holders by fold × 256 + role. */
   readonly #holders = new Map<number, number>()
+  /** How many say that every address has the role. */
+  readonly #everywhere = new Map<number, number>()
 
   /** `address` has `role` once more. */
   add(address: string, role: number): void {
     const fold = foldAddress(...ipToWords(address))
-    const key = fold * 8 + role
+    const key = fold * FOLD + role
     this.#holders.set(key, (this.#holders.get(key) ?? 0) + 1)
     const entry = addressRoles.row(fold)
     entry.roles |= role
@@ -24,23 +28,45 @@ export class AddressRoles {
   /** `address` has `role` once less. */
   remove(address: string, role: number): void {
     const fold = foldAddress(...ipToWords(address))
-    const key = fold * 8 + role
+    const key = fold * FOLD + role
     const holders = (this.#holders.get(key) ?? 0) - 1
     if (holders > 0) {
       this.#holders.set(key, holders)
       return
     }
     this.#holders.delete(key)
+    if ((this.#everywhere.get(role) ?? 0) > 0) return
     const entry = addressRoles.row(fold)
     entry.roles &= ~role
+  }
+
+  /** Every address has `role` once more. */
+  addEverywhere(role: number): void {
+    const holders = this.#everywhere.get(role) ?? 0
+    this.#everywhere.set(role, holders + 1)
+    if (holders > 0) return
+    for (let fold = 0; fold < addressRoles.memory.capacity; fold++) {
+      addressRoles.row(fold).roles |= role
+    }
+  }
+
+  /** Every address has `role` once less. */
+  removeEverywhere(role: number): void {
+    const holders = this.#everywhere.get(role)! - 1
+    this.#everywhere.set(role, holders)
+    if (holders > 0) return
+    for (let fold = 0; fold < addressRoles.memory.capacity; fold++) {
+      if (!this.#holders.has(fold * FOLD + role)) addressRoles.row(fold).roles &= ~role
+    }
   }
 
   /** Takes the roles that nobody here holds out of the table: an earlier daemon left them. */
   clearStrangers(): void {
     for (let fold = 0; fold < addressRoles.memory.capacity; fold++) {
       const entry = addressRoles.row(fold)
-      for (const role of Object.values(Role)) {
-        if ((entry.roles & role) !== 0 && !this.#holders.has(fold * 8 + role)) entry.roles &= ~role
+      for (const role of [Role.virtual, Role.real, Role.local, Role.marked]) {
+        if ((entry.roles & role) === 0 || (this.#everywhere.get(role) ?? 0) > 0) continue
+        if (!this.#holders.has(fold * FOLD + role)) entry.roles &= ~role
       }
     }
   }

@@ -9,14 +9,13 @@
 import { assert } from '../base/assert.ts'
 import { Role, ServerFlag, ServiceFlag } from '../dataplane/tables.ts'
 import { SchedulerId } from '../dataplane/schedule.ts'
-import { FTP_PORT } from '../dataplane/service.ts'
 import * as tables from '../dataplane/tables.ts'
 import { AddressRoles } from './address-roles.ts'
 import { ClaimLog } from './claim-log.ts'
 import { CountedAddresses } from './counted-addresses.ts'
-import type { Model } from './director.ts'
+import { FIRST_SERVER_ROW, type Model } from './director.ts'
+import { destinationsOf, sourcesOf } from './endpoints.ts'
 import {
-  protocolOf,
   readCounters,
   serviceId,
   type LocalEntry,
@@ -27,6 +26,7 @@ import { wordsToIp } from '../base/ip.ts'
 import { Estimator } from './estimator.ts'
 import { LocalAddresses } from './local-addresses.ts'
 import { Localities } from './localities.ts'
+import { Marks } from './marks.ts'
 import type { ServiceKey } from './model.ts'
 import { PoolAllocator, type Stretch } from './pool-allocator.ts'
 import { RowAllocator } from './row-allocator.ts'
@@ -47,6 +47,8 @@ import { ServerTrash } from './server-trash.ts'
 import { enterService, keepServices } from './service-index.ts'
 import { clearServiceRow, keyOfService, writeServiceRow } from './service-rows.ts'
 import { settingsOfService, type ServerSpec } from './spec.ts'
+import { SpecialPorts } from './special-ports.ts'
+import { applySysctls } from './sysctls.ts'
 
 /**
  * What the tables in use hold, put in order. Their schema must be ours (schema.ts). Throws RangeError or AssertionError
@@ -62,8 +64,12 @@ export function adoptTables(): Model {
   const serverRows = RowAllocator.around(
     tables.servers.memory.capacity,
     [...listed, ...removed.map(({ server }) => server)].map(({ row }) => row),
+    FIRST_SERVER_ROW,
   )
-  const pool = PoolAllocator.around(tables.pool.memory.capacity, entries.flatMap(stretchesOf))
+  const pool = PoolAllocator.around(tables.pool.memory.capacity, [
+    ...entries.flatMap(stretchesOf),
+    ...Marks.stretches(),
+  ])
   const locals = new LocalAddresses(roles, pool, claims, found)
   for (const entry of entries) locals.adopt(entry.locals)
   const localities = new Localities()
@@ -74,6 +80,8 @@ export function adoptTables(): Model {
   const model: Model = {
     services: new Map(entries.map((entry) => [serviceId(entry.key), entry])),
     locals,
+    marks: Marks.adopt(pool, roles, claims),
+    ports: new SpecialPorts(),
     claims,
     roles,
     serviceRows: RowAllocator.around(
@@ -100,28 +108,24 @@ interface RemovedServer {
 function writeAgain(model: Model, removed: readonly RemovedServer[]): void {
   const { services, roles, claims, trash } = model
   for (const { key } of services.values()) {
-    if ('firewallMark' in key) continue
-    roles.add(key.address, Role.virtual)
-    claims.claim('destinations', {
-      address: key.address,
-      protocol: protocolOf(key),
-      port: key.port,
-    })
+    if (!('firewallMark' in key)) roles.add(key.address, Role.virtual)
+    for (const claim of destinationsOf(key)) claims.claim('destinations', claim)
   }
   const listed = [...services.values()].flatMap(({ servers }) => servers)
   for (const server of [...listed, ...removed.map(({ server }) => server)]) {
     if (!server.hasRole) continue
     roles.add(server.key.address, Role.real)
-    claims.claim('sources', { ...server.key, protocol: server.protocol })
+    for (const claim of server.sources) claims.claim('sources', claim)
   }
   clearOtherServices(new Set([...services.values()].map(({ row }) => row)))
   for (const entry of services.values()) writeServiceAgain(entry, model.localities)
-  writeIndexAgain([...services.values()])
+  writeIndexAgain([...services.values()], model.ports)
   for (const { service, server } of removed) {
     leaveStrangers(service, server, services)
     trash.discard(serviceId(service), server)
   }
   roles.clearStrangers()
+  applySysctls()
 }
 
 function writeServiceAgain(entry: ServiceEntry, localities: Localities): void {
@@ -137,18 +141,13 @@ function writeServiceAgain(entry: ServiceEntry, localities: Localities): void {
   }
 }
 
-function writeIndexAgain(entries: readonly ServiceEntry[]): void {
+function writeIndexAgain(entries: readonly ServiceEntry[], ports: SpecialPorts): void {
   keepServices(new Set(entries.map(({ row }) => row)))
-  const common = tables.settings.row(0)
-  let [portZero, ftp] = [0, 0]
   for (const { key, row } of entries) {
-    if ('firewallMark' in key) continue
-    enterService(key.address, key.port, protocolOf(key), row)
-    if (key.port === 0) portZero++
-    if (key.port === FTP_PORT && key.protocol === 'tcp') ftp++
+    enterService(key, row)
+    ports.note(key)
   }
-  common.portZeroServices = portZero
-  common.ftpServices = ftp
+  ports.tell()
 }
 
 /** A removed server whose service is gone, too, belongs to none. */
@@ -184,7 +183,7 @@ function findServices(found: readonly LocalEntry[]): ServiceEntry[] {
       row,
       key,
       settings: settingsOfService(spec),
-      servers: servers.map((server) => readServer(protocolOf(key), server)),
+      servers: servers.map((server) => readServer(key, server)),
       locals: readLocalList(service.locals).map((local) => {
         const entry = locals.get(local)
         assert(entry !== undefined, `local address row ${local} is in use`)
@@ -195,7 +194,7 @@ function findServices(found: readonly LocalEntry[]): ServiceEntry[] {
   })
 }
 
-function readServer(protocol: number, spec: ServerSpec & { readonly row: number }): ServerEntry {
+function readServer(service: ServiceKey, spec: ServerSpec & { readonly row: number }): ServerEntry {
   const { row, settings, lastWeight } = spec
   const server = tables.servers.row(row)
   assert(server.family !== 0, `server row ${row} is in use`)
@@ -205,10 +204,10 @@ function readServer(protocol: number, spec: ServerSpec & { readonly row: number 
   return {
     row,
     key: serverKeyOf(server),
-    protocol,
+    sources: sourcesOf(service, serverKeyOf(server)),
     settings,
     lastWeight,
-    hasRole: protocol !== 0 && isReturning,
+    hasRole: isReturning,
     estimator,
   }
 }
@@ -219,8 +218,7 @@ function findRemoved(listed: ReadonlySet<number>): RemovedServer[] {
   return rows.flatMap((row) => {
     if (listed.has(row)) return []
     const service = originOf(row)
-    const protocol = protocolOf(service)
-    const entry = readServer(protocol, { row, settings: NO_SETTINGS, lastWeight: 0 })
+    const entry = readServer(service, { row, settings: NO_SETTINGS, lastWeight: 0 })
     return [{ service, server: entry }]
   })
 }

@@ -6,6 +6,7 @@
 import { familyOf, ipToWords } from '../base/ip.ts'
 import { SERVERS_PER_SERVICE_MAX } from '../dataplane/limits.ts'
 import { SchedulerId } from '../dataplane/schedule.ts'
+import { portsText } from './entries.ts'
 import type {
   IpFamily,
   Refusal,
@@ -32,7 +33,7 @@ export function serviceFamily(key: ServiceKey): IpFamily {
 export function serviceText(key: ServiceKey): string {
   if ('firewallMark' in key) return `fwmark ${key.firewallMark}${key.family === 6 ? ' (IPv6)' : ''}`
   const address = key.address.includes(':') ? `[${key.address}]` : key.address
-  return `${key.protocol} ${address}:${key.port}`
+  return `${key.protocol} ${address}:${portsText(key)}`
 }
 
 /** How a real server is written on the command line. */
@@ -52,6 +53,11 @@ export function checkServiceKey(key: ServiceKey): Refusal | undefined {
   if ('firewallMark' in key) {
     if (key.firewallMark === 0) return refuse('EINVAL', 'firewall mark 0 marks nothing')
     return undefined
+  }
+  const { port, lastPort = port } = key
+  if (lastPort < port) return refuse('EINVAL', `ports ${port}-${lastPort} end before they begin`)
+  if (port === 0 && lastPort > 0) {
+    return refuse('EINVAL', 'port 0 stands for every port and begins no range: write 1-…')
   }
   // Differs from IPVS: it takes multicast addresses, and then has nothing to forward.
   if (isMulticast(key.address)) {

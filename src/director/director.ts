@@ -10,13 +10,14 @@
  * behind; adopt.ts makes up for what is missing behind.
  */
 import { Role, ServerFlag, ServiceFlag } from '../dataplane/tables.ts'
+import { Switch } from '../dataplane/switch.ts'
 import * as tables from '../dataplane/tables.ts'
+import { BYPASS_SERVER } from '../dataplane/forward-bypass.ts'
 import { SchedulerId } from '../dataplane/schedule.ts'
 import { adjustCurrentWeight } from '../dataplane/schedulers/wrr.ts'
 import { PoolOffset } from '../dataplane/pool.ts'
-import { FTP_PORT } from '../dataplane/service.ts'
 import { AddressRoles } from './address-roles.ts'
-import { ClaimLog, type Endpoint } from './claim-log.ts'
+import { ClaimLog } from './claim-log.ts'
 import {
   checkOnePacket,
   checkServer,
@@ -33,7 +34,6 @@ import {
 } from './check.ts'
 import {
   connectionsOf,
-  protocolOf,
   serverId,
   serviceId,
   zeroCounters,
@@ -41,9 +41,12 @@ import {
   type ServiceEntry,
 } from './entries.ts'
 import { CountedAddresses } from './counted-addresses.ts'
+import { Defence } from './defence.ts'
+import { destinationsOf, sourcesOf } from './endpoints.ts'
 import { Estimator } from './estimator.ts'
 import { LocalAddresses } from './local-addresses.ts'
 import { Localities } from './localities.ts'
+import { Marks } from './marks.ts'
 import type {
   Refusal,
   ServerKey,
@@ -66,10 +69,9 @@ import { ServerTrash } from './server-trash.ts'
 import { enterService, hasRoomForService, leaveService } from './service-index.ts'
 import { beginServiceRow, clearServiceRow, writeServiceRow } from './service-rows.ts'
 import { serviceSpec } from './spec.ts'
+import { SpecialPorts } from './special-ports.ts'
 import { endAllOf } from './sweep.ts'
 import { SyncDaemons } from './sync-daemons.ts'
-
-type AddressedKey = Extract<ServiceKey, { readonly port: number }>
 
 /** A refusal, or null: done. */
 export type Outcome = Refusal | null
@@ -78,6 +80,8 @@ export type Outcome = Refusal | null
 export interface Model {
   readonly services: Map<string, ServiceEntry>
   readonly locals: LocalAddresses
+  readonly marks: Marks
+  readonly ports: SpecialPorts
   readonly claims: ClaimLog
   readonly roles: AddressRoles
   readonly serviceRows: RowAllocator
@@ -91,15 +95,20 @@ export interface Model {
   order: number
 }
 
+/** The first row is nobody's: BYPASS_SERVER. */
+export const FIRST_SERVER_ROW = BYPASS_SERVER + 1
+
 function emptyModel(): Model {
   const [claims, roles] = [new ClaimLog(), new AddressRoles()]
-  const serverRows = new RowAllocator(tables.servers.memory.capacity)
+  const serverRows = new RowAllocator(tables.servers.memory.capacity, FIRST_SERVER_ROW)
   const localities = new Localities()
   const addresses = new CountedAddresses()
   const pool = new PoolAllocator(tables.pool.memory.capacity)
   return {
     services: new Map(),
     locals: new LocalAddresses(roles, pool, claims),
+    marks: new Marks(pool, roles, claims),
+    ports: new SpecialPorts(),
     claims,
     roles,
     serviceRows: new RowAllocator(tables.services.memory.capacity),
@@ -114,6 +123,7 @@ function emptyModel(): Model {
 
 export class Director {
   readonly sync = new SyncDaemons()
+  readonly defence = new Defence()
   readonly #model: Model
 
   /** Of fresh tables, or what `adoptTables` returned. */
@@ -127,6 +137,11 @@ export class Director {
 
   get locals(): LocalAddresses {
     return this.#model.locals
+  }
+
+  /** Rules that give firewall marks. */
+  get marks(): Marks {
+    return this.#model.marks
   }
 
   /** What packets are taken from the host's own stack. */
@@ -156,8 +171,12 @@ export class Director {
     }
     const refusal = checkServiceKey(key) ?? checkServiceSettings(key, settings)
     if (refusal !== undefined) return refusal
-    const { serviceRows, pool, roles, claims } = this.#model
-    if (!('firewallMark' in key) && !hasRoomForService(key.address, key.port, protocolOf(key))) {
+    const { serviceRows, pool, roles, claims, ports } = this.#model
+    const overlap = ports.overlapWith(key)
+    if (overlap !== undefined) {
+      return refuse('EEXIST', `${serviceText(key)} shares ports with the service on ${overlap}`)
+    }
+    if (!hasRoomForService(key)) {
       return refuse('ENOSPC', 'the index of virtual services is full')
     }
     const row = serviceRows.take()
@@ -176,11 +195,9 @@ export class Director {
     // Now it is there; packets find it by the index.
     this.#model.order++
     this.#model.services.set(serviceId(key), newServiceEntry(row, key, settings))
-    if (!('firewallMark' in key)) {
-      enterService(key.address, key.port, protocolOf(key), row)
-      countSpecial(key, 1)
-      claims.claim('destinations', endpointOf(key))
-    }
+    enterService(key, row)
+    ports.add(key)
+    for (const claim of destinationsOf(key)) claims.claim('destinations', claim)
     return null
   }
 
@@ -209,17 +226,16 @@ export class Director {
   deleteService(key: ServiceKey): Outcome {
     const entry = this.find(key)
     if (entry === undefined) return noService(key)
-    const { services, roles, claims, trash, pool, locals, localities, serviceRows } = this.#model
+    const { services, roles, claims, trash, pool, locals, localities, serviceRows, ports } =
+      this.#model
     const service = tables.services.row(entry.row)
     service.flags &= ~ServiceFlag.hashed
     // Now it is gone; what it had follows.
     services.delete(serviceId(key))
-    if (!('firewallMark' in key)) {
-      leaveService(key.address, key.port, protocolOf(key), entry.row)
-      roles.remove(key.address, Role.virtual)
-      claims.release('destinations', endpointOf(key))
-      countSpecial(key, -1)
-    }
+    leaveService(key, entry.row)
+    ports.remove(key)
+    if (!('firewallMark' in key)) roles.remove(key.address, Role.virtual)
+    for (const claim of destinationsOf(key)) claims.release('destinations', claim)
     for (const server of entry.servers) {
       trash.discard(serviceId(key), server)
       tables.servers.row(server.row).service = tables.NONE
@@ -271,7 +287,7 @@ export class Director {
     const added: ServerEntry = {
       row,
       key: server,
-      protocol: protocolOf(key),
+      sources: sourcesOf(key, server),
       settings,
       lastWeight: settings.weight,
       hasRole: revived?.hasRole ?? false,
@@ -354,11 +370,11 @@ export class Director {
 
   /** Answers of a server come back through us; once they do, they may until its last connection has ended. */
   #addRole(server: ServerEntry): void {
-    if (server.hasRole || server.protocol === 0 || !returnsThroughUs(server.settings)) return
+    if (server.hasRole || !returnsThroughUs(server.settings)) return
     const { roles, claims } = this.#model
     tables.servers.row(server.row).flags |= ServerFlag.returning
     roles.add(server.key.address, Role.real)
-    claims.claim('sources', { ...server.key, protocol: server.protocol })
+    for (const claim of server.sources) claims.claim('sources', claim)
     server.hasRole = true
   }
 
@@ -423,17 +439,6 @@ function newServiceEntry(row: number, key: ServiceKey, settings: ServiceSettings
   return { row, key, settings, servers: [], locals: [], estimator: new Estimator() }
 }
 
-/** Services that take more than their own port: the packet path looks for them only where there are some. */
-function countSpecial({ protocol, port }: AddressedKey, change: number): void {
-  const common = tables.settings.row(0)
-  if (port === 0) common.portZeroServices += change
-  if (port === FTP_PORT && protocol === 'tcp') common.ftpServices += change
-}
-
-function endpointOf(key: AddressedKey): Endpoint {
-  return { address: key.address, protocol: protocolOf(key), port: key.port }
-}
-
 function poolWordAt(index: number): number {
   return tables.pool.row(index).value
 }
@@ -453,7 +458,7 @@ function poolIsFull(): Refusal {
  */
 function reviveRow({ row, estimator }: ServerEntry): void {
   const server = tables.servers.row(row)
-  const endsOrphans = (tables.settings.row(0).switches & tables.Switch.expireNoDestination) !== 0
+  const endsOrphans = (tables.settings.row(0).switches & Switch.expireNoDestination) !== 0
   if (endsOrphans && connectionsOf(server) > 0) endAllOf(row)
   if (server.service !== tables.NONE) return
   zeroCounters(server)

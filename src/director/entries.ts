@@ -6,14 +6,15 @@
 import { ipToWords } from '../base/ip.ts'
 import type * as tables from '../dataplane/tables.ts'
 import type { AnyTable } from '../subset/table.ts'
+import type { Endpoint } from './claim-log.ts'
 import type { Estimator } from './estimator.ts'
 import type { Counters, ServerKey, ServerSettings, ServiceKey, ServiceSettings } from './model.ts'
 
 export interface ServerEntry {
   readonly row: number
   readonly key: ServerKey
-  /** IP protocol number; 0 for a firewall mark. */
-  readonly protocol: number
+  /** Where its answers come from. */
+  readonly sources: readonly Endpoint[]
   settings: ServerSettings
   /** The last weight above 0 that it had; 0: never one. */
   lastWeight: number
@@ -48,7 +49,20 @@ export function protocolOf(key: ServiceKey): number {
 export function serviceId(key: ServiceKey): string {
   return 'firewallMark' in key
     ? `mark ${key.firewallMark} ${key.family}`
-    : `${key.protocol} ${key.port} ${key.address}`
+    : `${key.protocol} ${portsText(key)} ${key.address}`
+}
+
+type AddressedKey = Extract<ServiceKey, { readonly port: number }>
+
+/** The last port of a range; 0: the service has but one. */
+export function lastPortOf({ port, lastPort = port }: AddressedKey): number {
+  return lastPort > port ? lastPort : 0
+}
+
+/** '80', '8000-8100'. */
+export function portsText(key: AddressedKey): string {
+  const last = lastPortOf(key)
+  return last === 0 ? String(key.port) : `${key.port}-${last}`
 }
 
 export function serverId(key: ServerKey): string {

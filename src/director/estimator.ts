@@ -47,6 +47,13 @@ export class Estimator {
     this.#state = undefined
   }
 
+  /** The counters when last looked at. */
+  get last(): Counters {
+    const [connections = 0, inPackets = 0, outPackets = 0, inBytes = 0, outBytes = 0] =
+      this.#state ?? []
+    return { connections, inPackets, outPackets, inBytes, outBytes }
+  }
+
   rates(): Rates {
     const state = this.#state
     if (state === undefined) return NO_RATES

@@ -2,7 +2,6 @@
  * First contents of a fresh set of tables: masks, limits, switches, timeouts.
  */
 import { assert } from '../base/assert.ts'
-import { TICKS_PER_SECOND } from '../subset/clock.ts'
 import type { Table } from '../subset/table.ts'
 import type { Fields } from '../subset/struct.ts'
 import {
@@ -13,15 +12,14 @@ import {
   MEMBER_PROBES_MAX,
   PROBES_MAX,
 } from '../dataplane/limits.ts'
+import { SCTP_TIMEOUTS_S } from '../dataplane/sctp.ts'
+import { BYPASS_SERVER } from '../dataplane/forward-bypass.ts'
 import * as tables from '../dataplane/tables.ts'
-import {
-  ICMP_TIMEOUT_S,
-  LOCALITY_TIMEOUT_S,
-  TCP_TIMEOUTS_S,
-  TimeoutRow,
-  UDP_TIMEOUT_S,
-} from '../dataplane/timeout.ts'
+import { writeTcpTransitions } from '../dataplane/tcp.ts'
+import { ICMP_TIMEOUT_S, TCP_TIMEOUTS_S, TimeoutRow, UDP_TIMEOUT_S } from '../dataplane/timeout.ts'
 import { signTables } from './schema.ts'
+import { initSysctls } from './sysctls.ts'
+import { setTimeoutS } from './timeouts.ts'
 
 export interface TableOptions {
   /** Mixed into every hash; draw it at random, or choose it in a test. */
@@ -60,22 +58,21 @@ export function initTables(options: TableOptions): void {
   settings.memberMask = maskOf(tables.localityMembers, MEMBER_PROBES_MAX)
   settings.connectionsMax = options.connectionsMax ?? CONNECTIONS_MAX
   settings.icmpPerSecond = options.icmpPerSecond ?? ICMP_PER_SECOND
-  settings.switches = tables.Switch.reuse | tables.Switch.pathMtuDiscovery
+  writeTcpTransitions(false)
+  writeBypassServer()
   TCP_TIMEOUTS_S.forEach((seconds, state) => setTimeoutS(TimeoutRow.tcp + state, seconds))
   setTimeoutS(TimeoutRow.udp, UDP_TIMEOUT_S)
   setTimeoutS(TimeoutRow.icmp, ICMP_TIMEOUT_S)
   setTimeoutS(TimeoutRow.fragment, FRAGMENT_TIMEOUT_S)
-  setTimeoutS(TimeoutRow.lblc, LOCALITY_TIMEOUT_S)
-  setTimeoutS(TimeoutRow.lblcr, LOCALITY_TIMEOUT_S)
+  SCTP_TIMEOUTS_S.forEach((seconds, state) => setTimeoutS(TimeoutRow.sctp + state, seconds))
+  initSysctls()
   signTables()
 }
 
-/** Sets a row of `timeouts`, in seconds. */
-export function setTimeoutS(row: number, seconds: number): void {
-  tables.timeouts.row(row).ticks = seconds * TICKS_PER_SECOND
-}
-
-/** A row of `timeouts`, in seconds. */
-export function timeoutS(row: number): number {
-  return tables.timeouts.row(row).ticks / TICKS_PER_SECOND
+/** Nobody, whom connections are bound to that go on to where they were sent (cache_bypass). */
+function writeBypassServer(): void {
+  const nobody = tables.servers.row(BYPASS_SERVER)
+  nobody.forwarding = tables.Forwarding.bypass
+  nobody.flags = tables.ServerFlag.available
+  nobody.service = tables.NONE
 }

@@ -13,8 +13,16 @@ import { isTemplateAlive, NOWHERE } from '../dataplane/template.ts'
 import { TEMPLATE_REST_S } from '../dataplane/timeout.ts'
 import { serviceFamily } from './check.ts'
 import { readCounters, type ServerEntry, type ServiceEntry } from './entries.ts'
-import type { ConnectionListing, ServerKey, ServerListing, ServiceListing } from './model.ts'
+import type { Estimator } from './estimator.ts'
+import type {
+  ConnectionListing,
+  Counters,
+  ServerKey,
+  ServerListing,
+  ServiceListing,
+} from './model.ts'
 import { isDoomed } from './sweep.ts'
+import { sysctl } from './sysctls.ts'
 
 /** A service after the other, as they are when it comes to them; `use` is called first, each time. */
 export function* listServices(
@@ -32,7 +40,7 @@ export function listService(entry: ServiceEntry): ServiceListing {
     key: entry.key,
     family: serviceFamily(entry.key),
     settings: entry.settings,
-    counters: readCounters(tables.services.row(entry.row)),
+    counters: countersOf(tables.services.row(entry.row), entry.estimator),
     rates: entry.estimator.rates(),
     servers: entry.servers.map(listServer),
   }
@@ -52,9 +60,14 @@ function listServer({ row: index, key, settings, estimator }: ServerEntry): Serv
     activeConnections: row.active,
     inactiveConnections: row.inactive,
     persistentConnections: row.persistent,
-    counters: readCounters(row),
+    counters: countersOf(row, estimator),
     rates: estimator.rates(),
   }
+}
+
+/** As of now; without estimation, which in the kernel sums them up, as of when there was some. */
+function countersOf(row: Counters, estimator: Estimator): Counters {
+  return sysctl('run_estimation') === 0 ? estimator.last : readCounters(row)
 }
 
 /** Names of TcpState's numbers, as the kernel's listing has them (ip_vs_proto_tcp.c). */
@@ -73,6 +86,24 @@ const TCP_STATE_NAMES: Readonly<Record<keyof typeof TcpState, string>> = {
 }
 const TCP_STATES = Object.entries(TcpState).sort(([, a], [, b]) => a - b)
 const STATE_TEXT = TCP_STATES.map(([name]) => TCP_STATE_NAMES[name as keyof typeof TcpState])
+
+/** In the order of SctpState, as ip_vs_proto_sctp.c has them. */
+const SCTP_STATE_TEXT = [
+  'NONE',
+  'INIT1',
+  'INIT',
+  'C-SENT',
+  'C-REPLIED',
+  'C-WAIT',
+  'COOKIE',
+  'C-ECHOED',
+  'ESTABLISHED',
+  'S-SENT',
+  'S-RECEIVED',
+  'S-ACK-SENT',
+  'REJECTED',
+  'CLOSED',
+]
 
 const PROTOCOL_TEXT: Readonly<Record<number, ConnectionListing['protocol']>> = {
   [Protocol.tcp]: 'tcp',
@@ -132,7 +163,8 @@ function stateOf({ status }: tables.Connection): string {
   const state = (status & tables.Status.stateMask) >>> tables.Status.stateShift
   if ((status & tables.Status.template) !== 0) return state === 0 ? 'NONE' : 'ASSURED'
   const protocol = status & tables.Status.protocolMask
-  return protocol === Protocol.tcp ? STATE_TEXT[state]! : 'UDP'
+  if (protocol === Protocol.tcp) return STATE_TEXT[state]!
+  return protocol === Protocol.sctp ? SCTP_STATE_TEXT[state]! : 'UDP'
 }
 
 /** A template that is over, but controls somebody, goes on for a while, and again. */

@@ -9,7 +9,7 @@ import { TimeoutRow } from '../dataplane/timeout.ts'
 import { now, setNow, TICKS_PER_SECOND } from '../subset/clock.ts'
 import { adoptTables } from './adopt.ts'
 import { Director } from './director.ts'
-import { setTimeoutS } from './init.ts'
+import { setTimeoutS } from './timeouts.ts'
 
 const DAY_S = 24 * 60 * 60
 const MINUTE_S = 60

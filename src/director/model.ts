@@ -11,7 +11,13 @@ export type IpFamily = 4 | 6
 
 /** Which virtual service: an address and port, or a firewall mark. */
 export type ServiceKey =
-  | { readonly protocol: ServiceProtocol; readonly address: string; readonly port: number }
+  | {
+      readonly protocol: ServiceProtocol
+      readonly address: string
+      readonly port: number
+      /** Ours: the last of a range of ports that begins with `port`, above it. */
+      readonly lastPort?: number
+    }
   | { readonly firewallMark: number; readonly family: IpFamily }
 
 export interface ServiceSettings {
@@ -130,6 +136,29 @@ export interface ConnectionListing {
   /** As `ipvsadm -Lnc` names it: ESTABLISHED, SYN_RECV, UDP, NONE, ASSURED… */
   readonly state: string
   readonly expiresS: number
+}
+
+/** A rule that gives packets a firewall mark, before services are looked for. null: whatever it is. */
+export interface MarkRule {
+  /** 1 … 2^32 - 1. */
+  readonly mark: number
+  readonly protocol: ServiceProtocol | null
+  /** Prefixes, '10.0.0.0/8'. */
+  readonly source: string | null
+  readonly destination: string | null
+  /** First and last. */
+  readonly sourcePorts: readonly [number, number] | null
+  readonly destinationPorts: readonly [number, number] | null
+}
+
+/** One of IPVS's switches (net.ipv4.vs.NAME). */
+export interface SysctlListing {
+  readonly name: string
+  /** null: it can mean nothing here, and `why` says so. */
+  readonly value: number | null
+  readonly default: number | null
+  readonly what: string
+  readonly why: string | null
 }
 
 /** Seconds; a 0 in a request keeps the old value. */

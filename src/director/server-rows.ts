@@ -5,7 +5,7 @@ import { ServerFlag } from '../dataplane/tables.ts'
 import * as tables from '../dataplane/tables.ts'
 import { updateOverload } from '../dataplane/server.ts'
 import { wordsToIp } from '../base/ip.ts'
-import { clearRow, protocolOf, writeAddress, type ServerEntry } from './entries.ts'
+import { clearRow, lastPortOf, protocolOf, writeAddress, type ServerEntry } from './entries.ts'
 import type { ServerKey, ServerSettings, ServiceKey } from './model.ts'
 import { FORWARDING, TUNNEL_FLAGS } from './spec.ts'
 
@@ -57,10 +57,12 @@ function writeOrigin(row: number, key: ServiceKey): void {
     ;[origin.address0, origin.address1, origin.address2] = [0, 0, 0]
     origin.address3 = key.firewallMark
     origin.port = 0
+    origin.lastPort = 0
     origin.family = key.family
   } else {
     writeAddress(origin, key.address)
     origin.port = key.port
+    origin.lastPort = lastPortOf(key)
   }
   origin.protocol = protocolOf(key)
 }
@@ -75,21 +77,28 @@ const PROTOCOLS = new Map([
 export function serviceKeyOf(row: {
   readonly words: readonly [number, number, number, number]
   readonly port: number
+  readonly lastPort: number
   readonly protocol: number
   readonly family: number
 }): ServiceKey {
-  const { words, port, protocol, family } = row
+  const { words, port, lastPort, protocol, family } = row
   if (protocol === 0) return { firewallMark: words[3], family: family === 6 ? 6 : 4 }
   const name = PROTOCOLS.get(protocol as 6)
   if (name === undefined) throw new RangeError(`no service has the protocol ${protocol}`)
-  return { protocol: name, address: wordsToIp(...words), port }
+  const key = { protocol: name, address: wordsToIp(...words), port }
+  return lastPort === 0 ? key : { ...key, lastPort }
+}
+
+function originFields(row: number) {
+  const { address0, address1, address2, address3, port, lastPort, protocol, family } =
+    tables.serverOrigins.row(row)
+  return { address0, address1, address2, address3, port, lastPort, protocol, family }
 }
 
 /** Of which service row `row` of `servers` was begun. */
 export function originOf(row: number): ServiceKey {
-  const { address0, address1, address2, address3, port, protocol, family } =
-    tables.serverOrigins.row(row)
-  return serviceKeyOf({ words: [address0, address1, address2, address3], port, protocol, family })
+  const { address0, address1, address2, address3, ...rest } = originFields(row)
+  return serviceKeyOf({ words: [address0, address1, address2, address3], ...rest })
 }
 
 export function serverKeyOf(server: tables.Server): ServerKey {

@@ -149,7 +149,7 @@ export class ServerTrash {
     if (!server.hasRole) return
     tables.servers.row(server.row).flags &= ~ServerFlag.returning
     this.#with.roles.remove(server.key.address, Role.real)
-    this.#with.claims.release('sources', { ...server.key, protocol: server.protocol })
+    for (const claim of server.sources) this.#with.claims.release('sources', claim)
     server.hasRole = false
   }
 }

@@ -1,41 +1,61 @@
 /**
- * Keeps `tables.serviceIndex`: from address, port and protocol to the service's row.
+ * Keeps `tables.serviceIndex`: from address, port and protocol, or from a firewall mark, to the service's row.
  *
  * Open addressing; the packet path probes SERVICE_PROBES_MAX slots (dataplane/service.ts). A removed entry leaves
- * NONE, over which probes go on; entering reuses it.
+ * NONE, over which probes go on; entering reuses it. A service on a range of ports has an entry for each of the blocks
+ * that the range is cut into, 30 at most.
  */
 import { assert } from '../base/assert.ts'
 import { ipToWords } from '../base/ip.ts'
-import { SERVICE_PROBES_MAX } from '../dataplane/limits.ts'
-import { hashService } from '../dataplane/service.ts'
+import { PORT_BLOCK_SIZES, SERVICE_PROBES_MAX } from '../dataplane/limits.ts'
+import { hashMark, hashService } from '../dataplane/service.ts'
 import { NONE, serviceIndex, settings } from '../dataplane/tables.ts'
+import { lastPortOf, protocolOf } from './entries.ts'
+import type { ServiceKey } from './model.ts'
 
-function* probes(address: string, port: number, protocol: number): Generator<number> {
-  const { hashSeed, serviceMask } = settings.row(0)
-  const hash = hashService(hashSeed, ...ipToWords(address), port, protocol)
-  for (let i = 0; i < SERVICE_PROBES_MAX; i++) yield ((hash + i) & serviceMask) >>> 0
+/** A block of 2^bits ports. */
+export interface PortBlock {
+  readonly first: number
+  readonly bits: number
 }
 
-/** May a service of this key be entered? False: every slot where it may stand is taken. */
-export function hasRoomForService(address: string, port: number, protocol: number): boolean {
-  for (const slot of probes(address, port, protocol)) {
-    const { service } = serviceIndex.row(slot)
-    if (service === 0 || service === NONE) return true
+/** The fewest blocks that make up the ports from `first` to `last`. */
+export function cutPorts(first: number, last: number): PortBlock[] {
+  const blocks: PortBlock[] = []
+  let at = first
+  while (at <= last) {
+    let bits = 0
+    while (bits + 1 < PORT_BLOCK_SIZES && at % 2 ** (bits + 1) === 0) {
+      if (at + 2 ** (bits + 1) - 1 > last) break
+      bits++
+    }
+    blocks.push({ first: at, bits })
+    at += 2 ** bits
   }
-  return false
+  return blocks
 }
 
-/** Enters row `row`, for which there is room; one that is in stays where it is. */
-export function enterService(address: string, port: number, protocol: number, row: number): void {
-  let free: number | undefined
-  for (const slot of probes(address, port, protocol)) {
-    const { service } = serviceIndex.row(slot)
-    if (service === row + 1) return
-    if (service === 0 || service === NONE) free ??= slot
-    if (service === 0) break
+/** May a service of this key be entered? False: every slot where one of its entries may stand is taken. */
+export function hasRoomForService(key: ServiceKey): boolean {
+  const given = new Set<number>()
+  for (const hash of hashesOf(key)) {
+    const slot = freeSlot(hash, given)
+    if (slot === undefined) return false
+    given.add(slot)
   }
-  assert(free !== undefined, 'there is room for the service')
-  serviceIndex.row(free).service = row + 1
+  return true
+}
+
+/** Enters row `row`, for which there is room; one that is in with all its entries stays where it is. */
+export function enterService(key: ServiceKey, row: number): void {
+  const hashes = hashesOf(key)
+  if (slotsOf(hashes, row).size === hashes.length) return
+  leaveService(key, row)
+  for (const hash of hashes) {
+    const free = freeSlot(hash, new Set())
+    assert(free !== undefined, 'there is room for the service')
+    serviceIndex.row(free).service = row + 1
+  }
 }
 
 /** Takes out every entry but those of `rows`. */
@@ -48,12 +68,51 @@ export function keepServices(rows: ReadonlySet<number>): void {
 }
 
 /** Takes row `row` out. */
-export function leaveService(address: string, port: number, protocol: number, row: number): void {
-  for (const slot of probes(address, port, protocol)) {
-    const entry = serviceIndex.row(slot)
-    if (entry.service !== row + 1) continue
+export function leaveService(key: ServiceKey, row: number): void {
+  const slots = slotsOf(hashesOf(key), row)
+  for (const slot of slots) serviceIndex.row(slot).service = NONE
+  // What nothing follows need not keep a search going.
+  for (const slot of slots) {
     const next = serviceIndex.row((slot + 1) & settings.row(0).serviceMask)
-    entry.service = next.service === 0 ? 0 : NONE
-    return
+    if (next.service === 0) serviceIndex.row(slot).service = 0
   }
+}
+
+/** Where the search for each entry of a service begins. */
+function hashesOf(key: ServiceKey): number[] {
+  const { hashSeed } = settings.row(0)
+  if ('firewallMark' in key) return [hashMark(hashSeed, key.firewallMark, key.family)]
+  const words = ipToWords(key.address)
+  const hash = (port: number, size: number) =>
+    hashService(hashSeed, ...words, port, protocolOf(key), size)
+  const last = lastPortOf(key)
+  if (last === 0) return [hash(key.port, 0)]
+  return cutPorts(key.port, last).map(({ first, bits }) => hash(first, bits + 1))
+}
+
+function* probes(hash: number): Generator<number> {
+  const { serviceMask } = settings.row(0)
+  for (let i = 0; i < SERVICE_PROBES_MAX; i++) yield ((hash + i) & serviceMask) >>> 0
+}
+
+/** The first slot that is free and not in `given`. */
+function freeSlot(hash: number, given: ReadonlySet<number>): number | undefined {
+  for (const slot of probes(hash)) {
+    const { service } = serviceIndex.row(slot)
+    if ((service === 0 || service === NONE) && !given.has(slot)) return slot
+  }
+  return undefined
+}
+
+/** Slots of a row's entries. */
+function slotsOf(hashes: readonly number[], row: number): Set<number> {
+  const slots = new Set<number>()
+  for (const hash of hashes) {
+    for (const slot of probes(hash)) {
+      const { service } = serviceIndex.row(slot)
+      if (service === row + 1) slots.add(slot)
+      if (service === 0) break
+    }
+  }
+  return slots
 }

@@ -3,7 +3,7 @@
  */
 import * as tables from '../dataplane/tables.ts'
 import { serviceFamily } from './check.ts'
-import { clearRow, protocolOf, writeAddress } from './entries.ts'
+import { clearRow, lastPortOf, protocolOf, writeAddress } from './entries.ts'
 import type { ServiceKey } from './model.ts'
 import { serviceKeyOf } from './server-rows.ts'
 import type { ServiceSpec } from './spec.ts'
@@ -19,6 +19,7 @@ export function beginServiceRow(row: number, key: ServiceKey, order: number): vo
   else {
     writeAddress(service, key.address)
     service.port = key.port
+    service.lastPort = lastPortOf(key)
   }
 }
 
@@ -37,7 +38,8 @@ export function clearServiceRow(row: number): void {
 
 /** Whose row it is. Throws RangeError for one that nobody can have written. */
 export function keyOfService(service: tables.Service): ServiceKey {
-  const { address0, address1, address2, address3, firewallMark, port, protocol, family } = service
+  const { address0, address1, address2, address3, firewallMark } = service
+  const { port, lastPort, protocol, family } = service
   const words = [address0, address1, address2, protocol === 0 ? firewallMark : address3] as const
-  return serviceKeyOf({ words, port, protocol, family })
+  return serviceKeyOf({ words, port, lastPort, protocol, family })
 }

@@ -10,11 +10,12 @@ import { now, TICKS_PER_SECOND } from '../subset/clock.ts'
 import { BUSY, isAvailable, unbindLine } from '../dataplane/connection.ts'
 import { endConnection } from '../dataplane/end-connection.ts'
 import { PROBES_MAX } from '../dataplane/limits.ts'
+import { Switch } from '../dataplane/switch.ts'
 import * as tables from '../dataplane/tables.ts'
 import { DEAD } from '../dataplane/template.ts'
 import { TEMPLATE_REST_S } from '../dataplane/timeout.ts'
 
-const { Status, Switch } = tables
+const { Status } = tables
 
 /** A view that is moved from row to row: no allocation a line. */
 type Movable = { base: number }
@@ -120,7 +121,7 @@ export function isDoomed(line: tables.Connection): boolean {
 }
 
 /** Ends the connection or template on line `i`, now. False: it goes on, or somebody else ended it. */
-function endLine(i: number, line: tables.Connection): boolean {
+export function endLine(i: number, line: tables.Connection): boolean {
   const server = tables.servers.row(line.server)
   if ((line.status & Status.template) === 0) return endConnection(i, line, server)
   if (!line.swapBinding(0, DEAD)) prolong(line)

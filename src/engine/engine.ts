@@ -12,6 +12,13 @@ export interface EngineClaims {
   readonly destinations: readonly { address: string; protocol: number; port: number }[]
   readonly sources: readonly { address: string; protocol: number; port: number }[]
   readonly ownAddresses: readonly string[]
+  /** What goes to whole networks. */
+  readonly networks: readonly {
+    prefix: string
+    protocol: number
+    firstPort: number
+    lastPort: number
+  }[]
 }
 
 export interface EngineEvents {

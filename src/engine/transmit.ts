@@ -15,7 +15,7 @@ import {
   writeVirtioHeader,
   type FrameOffloads,
 } from '../kernel/virtio-header.ts'
-import { completeChecksum } from './complete-checksum.ts'
+import { completeChecksum, isSctp } from './complete-checksum.ts'
 import { Outbox } from './outbox.ts'
 import { fragmentFrame, fragmentIpv6 } from './fragment.ts'
 import { finishOuter, segmentFrame } from './segment.ts'
@@ -73,8 +73,9 @@ export class Transmitter {
       this.#sendCut(bytes, departure)
       return
     }
-    // Nobody looks for an unfinished checksum inside a tunnel.
-    const isUnfinished = outerBytes > 0 && (offloads.flags & VirtioFlag.needsChecksum) !== 0
+    // Nobody looks for an unfinished checksum inside a tunnel, and SCTP's nobody would know how to finish.
+    const isUnfinished =
+      isSctp(offloads) || (outerBytes > 0 && (offloads.flags & VirtioFlag.needsChecksum) !== 0)
     if (isUnfinished) {
       const bytes = new Uint8Array(memory.bytes.buffer, memory.bytes.byteOffset + start, length)
       completeChecksum(bytes, offloads, departure.grown)

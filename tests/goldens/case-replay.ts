@@ -7,10 +7,9 @@
 import { isDeepStrictEqual } from 'node:util'
 import { Verdict } from '../../src/dataplane/verdict.ts'
 import * as tables from '../../src/dataplane/tables.ts'
-import { TimeoutRow } from '../../src/dataplane/timeout.ts'
 import { readCounters } from '../../src/director/entries.ts'
-import { setTimeoutS } from '../../src/director/init.ts'
 import { ESTIMATE_INTERVAL_MS } from '../../src/director/estimator.ts'
+import { setSysctl, sysctl } from '../../src/director/sysctls.ts'
 import { bytesOf } from '../packets/golden-frames.ts'
 import { print, show } from './departed-text.ts'
 import { ForgedFlows, recordedTaken } from './forged-flows.ts'
@@ -92,7 +91,7 @@ class CaseReplay {
     if (cmd.startsWith('cat /proc/net/')) return
     const result = await this.#shell.run(cmd)
     if (/--(stats|rate)/.test(cmd) && this.#restedS < ESTIMATE_INTERVAL_S) return
-    if (/^ipvsadm -Lnc/.test(cmd)) this.#compareConnections(n, result.stdout, stdout)
+    if (/^ipvsadm -L\w*c\b/.test(cmd)) this.#compareConnections(n, result.stdout, stdout)
     else this.#compare(n, result, { stdout, stderr, rc })
   }
 
@@ -133,6 +132,7 @@ class CaseReplay {
 }
 
 function estimate({ director }: Laboratory): void {
+  if (sysctl('run_estimation') === 0) return
   for (const { row, servers, estimator } of director.services.values()) {
     estimator.update(readCounters(tables.services.row(row)))
     for (const { row, estimator } of servers) {
@@ -165,36 +165,12 @@ function readConnections(listing: string): ConnectionLine[] {
     .sort((a, b) => (a.text < b.text ? -1 : 1))
 }
 
-const SWITCHES: Readonly<Record<string, (value: number) => [bits: number, isOn: boolean]>> = {
-  'net.ipv4.vs.expire_nodest_conn': (value) => [tables.Switch.expireNoDestination, value !== 0],
-  'net.ipv4.vs.conn_reuse_mode': (value) => [tables.Switch.reuse, value !== 0],
-}
-
-const TIMEOUTS: Readonly<Record<string, number>> = {
-  'net.ipv4.vs.lblc_expiration': TimeoutRow.lblc,
-  'net.ipv4.vs.lblcr_expiration': TimeoutRow.lblcr,
-}
-
-/** What these switch on is not built yet; off is what we do. */
-const OFF = [
-  'net.ipv4.vs.nat_icmp_send=0',
-  'net.ipv4.vs.schedule_icmp=0',
-  'net.ipv4.vs.conntrack=0',
-]
-
-function setSwitches({ sysctl = [] }: CaseEvent): void {
-  const settings = tables.settings.row(0)
-  for (const each of sysctl) {
-    if (OFF.includes(each)) continue
+function setSwitches({ sysctl: assignments = [] }: CaseEvent): void {
+  for (const each of assignments) {
     const [name, value] = each.split('=')
-    const timeout = TIMEOUTS[name!]
-    if (timeout !== undefined) {
-      setTimeoutS(timeout, Number(value))
-      continue
-    }
-    const read = SWITCHES[name!]
-    if (read === undefined) throw new Error(`there is no switch for ${each}`)
-    const [bits, isOn] = read(Number(value))
-    settings.switches = isOn ? settings.switches | bits : settings.switches & ~bits
+    // What is about netfilter is off, which is all that it can be.
+    if (each === 'net.ipv4.vs.conntrack=0') continue
+    const refusal = setSysctl(name!, Number(value))
+    if (refusal !== null) throw new Error(refusal.message)
   }
 }

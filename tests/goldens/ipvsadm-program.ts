@@ -7,6 +7,7 @@ import { runIpvsadm } from '../../src/cli/ipvsadm-run.ts'
 import type { Caller, Surroundings } from '../../src/cli/ipvsadm-surroundings.ts'
 import { directorCalls } from '../../src/daemon/calls.ts'
 import type { Laboratory } from './laboratory.ts'
+import { ip, iptablesOn } from './marking-programs.ts'
 import { TinyShell, type Result } from './tiny-shell.ts'
 
 /** Names of the recorded laboratory. */
@@ -41,6 +42,7 @@ export function callsOn(laboratory: Laboratory) {
     applied: () => Promise.resolve(),
     onServerAdded: (address) => laboratory.hops.ensureServerHop(address),
     mtuOf: (name) => INTERFACES[name],
+    freePages: () => Infinity,
   })
 }
 
@@ -84,6 +86,8 @@ export function runOn(laboratory: Laboratory, hosts = HOSTS) {
 export function shellOn(laboratory: Laboratory): TinyShell {
   return new TinyShell({
     ipvsadm: runOn(laboratory),
+    iptables: iptablesOn(laboratory),
+    ip,
     sort: (_, input) => ({ stdout: sortLines(input), stderr: '', rc: 0 }),
   })
 }

@@ -138,6 +138,7 @@ export class Laboratory {
     setNow(this.#ticks)
     this.#sweep.run(connections.memory.capacity)
     this.director.reclaim()
+    this.director.defence.run(Infinity, 0)
   }
 
   /** Adds a virtual service with its scheduler's name. */

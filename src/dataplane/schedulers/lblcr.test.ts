@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { OneService } from '../../../tests/dataplane/one-service.ts'
-import { setTimeoutS } from '../../director/init.ts'
+import { setTimeoutS } from '../../director/timeouts.ts'
 import { TimeoutRow } from '../timeout.ts'
 
 const A = '10.50.0.1'

@@ -7,8 +7,8 @@ import { test } from 'node:test'
 import { checkLocalities } from '../../../tests/dataplane/locality-check.ts'
 import { OneService } from '../../../tests/dataplane/one-service.ts'
 import { Random } from '../../base/random.ts'
-import { setTimeoutS } from '../../director/init.ts'
 import { TRASH_PERIOD_S } from '../../director/server-trash.ts'
+import { setTimeoutS } from '../../director/timeouts.ts'
 import { TimeoutRow } from '../timeout.ts'
 
 const SEED = Number(process.env.FUZZ_SEED ?? 20_250_106)

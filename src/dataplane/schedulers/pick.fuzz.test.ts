@@ -17,16 +17,8 @@ import { localRowOf } from '../local-port.ts'
 import { PROBES_MAX } from '../limits.ts'
 import { flow } from '../main.ts'
 import { SchedulerId } from '../schedule.ts'
-import {
-  connections,
-  Forwarding,
-  locals,
-  reasons,
-  servers,
-  settings,
-  Status,
-  Switch,
-} from '../tables.ts'
+import { Switch } from '../switch.ts'
+import { connections, Forwarding, locals, reasons, servers, settings, Status } from '../tables.ts'
 import { Reason } from '../verdict.ts'
 
 const SEED = Number(process.env.FUZZ_SEED ?? 20_250_103)

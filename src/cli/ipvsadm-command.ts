@@ -36,6 +36,9 @@ export type ChangeName =
   | 'local.add'
   | 'local.delete'
   | 'timeouts.set'
+  | 'mark.add'
+  | 'mark.set'
+  | 'sysctl.set'
   | 'sync.start'
   | 'sync.stop'
 

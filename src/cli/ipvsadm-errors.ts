@@ -35,6 +35,7 @@ const TEXT: Readonly<Record<string, string>> = {
 
 /** `message` is the director's own, for what IPVS would not refuse. */
 export function explainRefusal(call: CallName, errno: string, message: string): string {
+  if (/^(mark|sysctl)\./.test(call)) return message
   return TEXT_OF_CALL[call]?.[errno] ?? TEXT[errno] ?? message
 }
 

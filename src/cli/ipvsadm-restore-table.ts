@@ -7,7 +7,7 @@
  */
 import { ControlError } from '../control/control-error.ts'
 import type { ListedChange, ListedRefusal } from '../control/protocol.ts'
-import type { TableChange } from '../director/model.ts'
+import type { MarkRule, TableChange } from '../director/model.ts'
 import { TRY_HELP, type Change } from './ipvsadm-command.ts'
 import { WrongUsage } from './ipvsadm-draft.ts'
 import { isSluiceLine, parseSluiceLine } from './sluice-lines.ts'
@@ -116,8 +116,22 @@ async function replace(
   await Promise.all(waiting)
   const refusals = await caller.call('table.commit', { table })
   if (refusals.length > 0) return refusals
-  for (const { call, with: parameters } of others) await caller.call(call, parameters)
+  for (const { call, with: parameters } of joinMarks(others)) await caller.call(call, parameters)
   return []
+}
+
+/** Rules that mark, all changed at once where they begin with a flush. */
+function joinMarks(changes: readonly Change[]): Change[] {
+  const joined: Change[] = []
+  let rules: MarkRule[] | undefined
+  for (const change of changes) {
+    if (change.call === 'mark.set') {
+      rules = [...change.with.rules]
+      joined.push({ ...change, with: { rules } })
+    } else if (change.call === 'mark.add' && rules !== undefined) rules.push(...change.with.rules)
+    else joined.push(change)
+  }
+  return joined
 }
 
 function withoutKind({ line, call, with: parameters }: ListedChange): ListedChange {

@@ -67,6 +67,9 @@ const RULE_CALLS: Readonly<Record<RuleName, true>> = {
   'server.add': true,
   'local.add': true,
   'timeouts.set': true,
+  'mark.add': true,
+  'mark.set': true,
+  'sysctl.set': true,
 }
 
 function isRule(command: Command): command is Extract<Command, { call: RuleName }> {

@@ -31,6 +31,14 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     summary: 'run recorded frames through the packet path',
     load: () => import('./sluice-replay.ts'),
   },
+  mark: {
+    summary: 'which packets have which firewall mark',
+    load: () => import('./sluice-mark.ts'),
+  },
+  sysctl: {
+    summary: 'the switches of IPVS',
+    load: () => import('./sluice-sysctl.ts'),
+  },
   realserver: {
     summary: 'be a real server for DR or TUN: the VIP, without answering ARP for it',
     load: () => import('./sluice-realserver.ts'),

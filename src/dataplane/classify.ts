@@ -39,7 +39,7 @@ export const RuleWord = {
 } as const
 export const RULE_WORDS = 20
 
-/** The packet's mark by the rules at `marks`; 0: none. */
+/** The packet's mark by the rules at `marks`; 0: none. @apart */
 export function markOf(flow: Flow, marks: u32, seed: u32): u32 {
   const list: u32 = u32(marks + findList(flow, marks, seed))
   const count: u32 = poolWord(u32(list + 4))

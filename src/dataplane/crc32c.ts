@@ -22,7 +22,11 @@ const CrcShift = row('crcShift', { value: 'u32' })
 export const crcShifts = table('crcShifts', CrcShift, POWERS * NIBBLES * 16, shiftBytes())
 const shiftAt = crcShifts.cursor()
 
-/** How the checksum field, as it is on the wire, changes when the two ports change by `ports` in `length` bytes. */
+/**
+ * How the checksum field, as it is on the wire, changes when the two ports change by `ports` in `length` bytes.
+ *
+ * @apart
+ */
 export function checksumDelta(ports: u32, length: u32): u32 {
   let crc: u32 = swapBytes(ports) // the CRC takes the least significant bit of each byte first
   for (let power: u32 = 0; power < POWERS; power++) {

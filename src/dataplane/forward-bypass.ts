@@ -26,6 +26,7 @@ export function mayBypass(flow: Flow): boolean {
   return hop === null || hop.state !== HopState.local
 }
 
+/** @apart */
 export function forwardBypass(packet: Packet, flow: Flow): u32 {
   const hop: u32 = findDestination(flow)
   if (hop === NONE && flow.egress === 0) return Reason.noRoute

@@ -124,6 +124,8 @@ const nextChunkAt = SctpChunk.cursor()
 /**
  * The chunk at `offset` of the frame, below `end`. An ABORT behind a COOKIE ECHO or COOKIE ACK is what counts (RFC 9260
  * 6.10, and as IPVS has it).
+ *
+ * @apart
  */
 export function firstChunk(packet: Packet, offset: u32, end: u32): u8 {
   const chunk = chunkAt.at(packet, offset)

@@ -63,7 +63,7 @@ function isFtpData(flow: Flow): boolean {
   return flow.destinationPort === FTP_DATA_PORT || flow.destinationPort >= FIRST_UNPRIVILEGED_PORT
 }
 
-/** By the block of each size that the port belongs to. */
+/** By the block of each size that the port belongs to. @apart */
 function findRange(flow: Flow, sizes: u32, seed: u32): u32 {
   for (let bits: u32 = 0; bits < PORT_BLOCK_SIZES; bits++) {
     if (((sizes >>> bits) & 1) === 0) continue

@@ -76,6 +76,7 @@ function advance(flow: Flow, line: Connection, server: Server, side: u32): void 
   line.expires = u32(now() + timeoutOf(TimeoutRow.tcp + state))
 }
 
+/** Not TCP. @apart */
 function advanceOther(flow: Flow, line: Connection, server: Server, side: u32): void {
   if (flow.protocol === Protocol.sctp) {
     if (flow.fragment !== FragmentKind.later) advanceSctp(flow, line, server, side)

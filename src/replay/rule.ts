@@ -5,10 +5,18 @@ import type { Calls } from '../control/protocol.ts'
 import type { Director, Outcome } from '../director/director.ts'
 import { refuse, serviceText } from '../director/check.ts'
 import type { Refusal } from '../director/model.ts'
+import { setSysctl } from '../director/sysctls.ts'
 import { writeTimeouts } from '../director/timeouts.ts'
 
 /** The calls that `ipvsadm -S` writes. */
-export type RuleName = 'service.add' | 'server.add' | 'local.add' | 'timeouts.set'
+export type RuleName =
+  | 'service.add'
+  | 'server.add'
+  | 'local.add'
+  | 'timeouts.set'
+  | 'mark.add'
+  | 'mark.set'
+  | 'sysctl.set'
 
 /** One rule and the line of the file it stands in. */
 export type Rule = {
@@ -34,6 +42,16 @@ function obey(director: Director, rule: Rule): Outcome {
     case 'timeouts.set':
       writeTimeouts(what)
       return null
+    case 'mark.add':
+      return director.marks.add(what.rules, what.at)
+    case 'mark.set':
+      return director.marks.set(what.rules)
+    case 'sysctl.set': {
+      const refusal = setSysctl(what.name, what.value)
+      // On paper, memory is never short.
+      if (refusal === null) director.defence.adjust(Infinity)
+      return refusal
+    }
     case 'service.add':
       return director.addService(what.service, what.settings)
     case 'server.add':

@@ -2,7 +2,8 @@
  * Addresses on ipvsadm's command line (ipvsadm(8)): `host[:port]`, `[IPv6]:port` or a bare IPv6 address.
  *
  * A host is what inet_aton(3) takes ("10.1", "010.0.0.1") or a name; a port a number or a name of /etc/services.
- * Nothing is looked up here: whoever asks brings what is known, and is told which name is not.
+ * A virtual service may have a range of ports, `8000-8100`: that is ours, not ipvsadm's. Nothing is looked up here:
+ * whoever asks brings what is known, and is told which name is not.
  */
 import { parseIp } from '../base/ip.ts'
 import type { ServiceProtocol } from '../director/model.ts'
@@ -49,6 +50,24 @@ export function parseEndpoint(
   if (split.port === undefined) return { address, port: undefined }
   const port = parseNumber(split.port, 0, 65535) ?? names.portOf(split.port, protocol)
   return port === undefined ? undefined : { address, port }
+}
+
+export interface ServiceAddress extends Endpoint {
+  readonly lastPort?: number
+}
+
+/** Of a virtual service. Throws UnresolvedHost; undefined: no address. */
+export function parseServiceAddress(
+  text: string,
+  protocol: ServiceProtocol,
+  names: Names,
+): ServiceAddress | undefined {
+  const range = /^(.*:[0-9]{1,5})-([0-9]{1,5})$/.exec(text)
+  if (range === null) return parseEndpoint(text, protocol, names)
+  const endpoint = parseEndpoint(range[1]!, protocol, names)
+  const lastPort = Number(range[2])
+  if (endpoint?.port === undefined || endpoint.port === 0) return undefined
+  return lastPort < endpoint.port || lastPort > 65535 ? undefined : { ...endpoint, lastPort }
 }
 
 interface Split {

@@ -255,9 +255,10 @@ function formatOf(options: ReadonlySet<OptionName>): ListFormat {
   }
 }
 
-function serviceOf({ firewallMark, family, protocol, address, port }: Draft): ServiceKey {
+function serviceOf(draft: Draft): ServiceKey {
+  const { firewallMark, family, protocol, address, port, lastPort = port } = draft
   if (firewallMark > 0) return { firewallMark, family: family ?? 4 }
-  return { protocol, address, port }
+  return lastPort > port ? { protocol, address, port, lastPort } : { protocol, address, port }
 }
 
 function optionalServiceOf(draft: Draft): { service?: ServiceKey } {

@@ -5,7 +5,7 @@
  * if one answers and has not too many.
  */
 import type { ServiceKey } from '../director/model.ts'
-import { NO_NAMES, parseEndpoint } from './ipvsadm-address.ts'
+import { NO_NAMES, parseServiceAddress } from './ipvsadm-address.ts'
 import { COMMAND_NAMES } from './ipvsadm-command.ts'
 import { isAllowed, OPTION_NAMES, type OptionName } from './ipvsadm-legality.ts'
 import {
@@ -147,7 +147,6 @@ async function listServers(caller: Caller, found: readonly FoundOption[]): Promi
 function serviceOf({ long, argument }: FoundOption): ServiceKey | undefined {
   if (long === 'fwmark-service') return { firewallMark: Number(argument), family: 4 }
   const protocol = PROTOCOL_OF[long as keyof typeof PROTOCOL_OF]
-  const endpoint = parseEndpoint(argument ?? '', protocol, NO_NAMES)
-  if (endpoint === undefined) return undefined
-  return { protocol, address: endpoint.address, port: endpoint.port ?? 0 }
+  const endpoint = parseServiceAddress(argument ?? '', protocol, NO_NAMES)
+  return endpoint && { protocol, ...endpoint, port: endpoint.port ?? 0 }
 }

@@ -13,7 +13,13 @@ import type {
   TunnelChecksum,
   TunnelType,
 } from '../director/model.ts'
-import { addressToWord, parseEndpoint, parseHost, type Names } from './ipvsadm-address.ts'
+import {
+  addressToWord,
+  parseEndpoint,
+  parseHost,
+  parseServiceAddress,
+  type Names,
+} from './ipvsadm-address.ts'
 import type { OptionName } from './ipvsadm-legality.ts'
 import { parseLeadingNumber, parseNumber } from './ipvsadm-number.ts'
 import type { OptionWord } from './ipvsadm-options.ts'
@@ -54,6 +60,8 @@ export class Draft {
   family: IpFamily | undefined
   address = ''
   port = 0
+  /** Of a range. */
+  lastPort: number | undefined
   firewallMark = 0
   scheduler = ''
   schedulerFlags = ''
@@ -137,12 +145,13 @@ function setService(protocol: ServiceProtocol): Apply {
   return (draft, argument, names) => {
     draft.mark('service-address')
     draft.protocol = protocol
-    const endpoint = parseEndpoint(argument, protocol, names)
+    const endpoint = parseServiceAddress(argument, protocol, names)
     if (endpoint === undefined) {
       throw new WrongUsage(2, 'illegal virtual server address[:port] specified')
     }
     draft.address = endpoint.address
     draft.port = endpoint.port ?? 0
+    draft.lastPort = endpoint.lastPort
     draft.family = endpoint.address.includes(':') ? 6 : 4
     if (draft.family === 6) draft.netmask = 128
   }

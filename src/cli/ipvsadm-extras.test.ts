@@ -41,6 +41,25 @@ test('a table comes back from -S --extended as it was', async () => {
   }
 })
 
+test('a range of ports is a service, saved as it was made', async () => {
+  const { lab, run } = laboratory()
+  const rules = `-A -t 10.0.0.100:8000-8100 -s rr
+-a -t 10.0.0.100:8000-8100 -r 192.168.10.11:8000 -m -w 1
+-A -t [2001:db8:a::100]:8000-8001 -s rr
+`
+  assert.deepEqual(await run('-R', rules), { stdout: '', stderr: '', rc: 0 })
+  assert.equal((await run('-Sn')).stdout, rules)
+  assert.match((await run('-Ln')).stdout, /^TCP {2}10.0.0.100:8000-8100 rr$/m)
+  assert.equal((await run('-E -t 10.0.0.100:8000-8100 -s wlc')).rc, 0)
+  assert.equal((await run('-D -t 10.0.0.100:8000')).stderr, 'No such service\n')
+  assert.equal((await run('-D -t 10.0.0.100:8000-8100')).rc, 0)
+  for (const wrong of ['8100-8000', '0-5', '1-65536', 'http-90', '1-2-3']) {
+    const { stderr } = await run(`-A -t 10.0.0.100:${wrong} -s rr`)
+    assert.equal(stderr, 'illegal virtual server address[:port] specified\n', wrong)
+  }
+  assert.equal(lab.director.services.size, 1)
+})
+
 test('every listing is one JSON object, if it is asked for', async () => {
   const { run } = laboratory()
   await run('-R', RULES)

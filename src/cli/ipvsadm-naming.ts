@@ -17,12 +17,18 @@ const NAMED_MAX = 59
 
 /** `protocol` null: ports have no names, as with firewall marks. */
 export function formatEndpoint(
-  { address, port }: { readonly address: string; readonly port: number },
+  {
+    address,
+    port,
+    lastPort = port,
+  }: { readonly address: string; readonly port: number; readonly lastPort?: number },
   protocol: ServiceProtocol | null,
   naming: Naming,
 ): string {
   const host = naming.host(address) ?? address
-  const service = (protocol === null ? undefined : naming.port(port, protocol)) ?? String(port)
+  const isNamed = protocol !== null && lastPort === port
+  const number = lastPort === port ? String(port) : `${port}-${lastPort}`
+  const service = (isNamed ? naming.port(port, protocol) : undefined) ?? number
   const text = address.includes(':') ? `[${host}]:${service}` : `${host}:${service}`
   return text.slice(0, NAMED_MAX)
 }

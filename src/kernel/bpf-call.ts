@@ -30,6 +30,7 @@ export const Command = {
   linkUpdate: 29,
   linkById: 30,
   linkNextId: 31,
+  enableStatistics: 32,
   linkDetach: 34,
 } as const
 

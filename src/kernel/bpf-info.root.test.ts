@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { openCounters } from '../../tests/kernel/counting-programs.ts'
 import { notRoot } from '../../tests/kernel/own-network.ts'
-import { linkInfo, mapInfo, objectKind, openById, programInfo } from './bpf-info.ts'
+import { countRuns, linkInfo, mapInfo, objectKind, openById, programInfo } from './bpf-info.ts'
 import { createMap } from './bpf-map.ts'
+import { ProgramBench } from './bpf-run.ts'
 import { close } from './ffi.ts'
 
 describe('what the kernel says of its BPF objects', { skip: notRoot }, () => {
@@ -23,6 +24,18 @@ describe('what the kernel says of its BPF objects', { skip: notRoot }, () => {
     close(byId)
     counters.close()
     assert.equal(openById('program', 0x7fffffff), undefined)
+  })
+
+  it('counts runs while it is asked to', () => {
+    const counters = openCounters()
+    const program = counters.load('xdp', 1)
+    const bench = new ProgramBench(program, 'xdp')
+    const counting = countRuns()
+    bench.run(new Uint8Array(64), {}, 100)
+    close(counting)
+    const { runs, runTimeNs } = programInfo(program)
+    assert.ok(runs >= 100 && runTimeNs > 0, `${runs} runs, ${runTimeNs} ns`)
+    counters.close()
   })
 
   it('says what a map is', () => {

@@ -37,7 +37,7 @@ export interface ProgramInfo {
   readonly machineBytes: number
   /** Steps the verifier took (kernel 5.16). */
   readonly verifierSteps: number
-  /** Only counted while the sysctl kernel.bpf_stats_enabled is on. */
+  /** Only counted during `countRuns`, or while the sysctl kernel.bpf_stats_enabled is on. */
   readonly runs: number
   readonly runTimeNs: number
 }
@@ -100,6 +100,18 @@ export function linkInfo(fd: number): LinkInfo {
     interfaceIndex: kind === 'other' ? 0 : view.getUint32(16, true),
   }
 }
+
+/**
+ * As long as this descriptor is open the kernel counts runs of all programs, and how long they take; that costs
+ * each run some 20 ns. Throws KernelError: EPERM.
+ */
+export function countRuns(): number {
+  const attributes = new BpfAttributes(4).u32(0, RUN_TIME)
+  return callBpf('count runs of BPF programs', Command.enableStatistics, attributes)
+}
+
+/** BPF_STATS_RUN_TIME */
+const RUN_TIME = 0
 
 export type ObjectKind = 'map' | 'program' | 'link'
 

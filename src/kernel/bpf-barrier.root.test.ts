@@ -65,9 +65,10 @@ function startRun(program: number) {
   const script = `
     import { openById } from ${url('./bpf-info')}
     import { ProgramBench } from ${url('./bpf-run')}
+    process.stdout.write('ready')
     new ProgramBench(openById('program', ${program}), 'xdp').run(new Uint8Array(64))`
   const options = [...loaderArguments, '--input-type=module', '-e', script]
-  return spawn(process.execPath, options, { stdio: 'inherit' })
+  return spawn(process.execPath, options, { stdio: ['ignore', 'pipe', 'inherit'] })
 }
 
 describe('the barrier', { skip: notRoot }, () => {
@@ -98,6 +99,7 @@ describe('the barrier', { skip: notRoot }, () => {
     const run = startRun(programInfo(program).id)
     context.after(() => run.kill('SIGKILL'))
     const ended = once(run, 'exit')
+    await once(run.stdout, 'data')
     await until('the program runs', () => Atomics.load(word, 0) !== 0)
     barrier.wait()
     assert.equal(Atomics.load(word, 0), 2)

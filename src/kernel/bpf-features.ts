@@ -143,8 +143,9 @@ const TRIALS: Readonly<Partial<Record<Fact, () => void>>> = {
   mayGoto: () =>
     load('xdp', [i.label('a'), i.mayGoto('out'), i.jump('a'), i.label('out'), ...RETURN_0]),
   longJumps: () => {
-    const jump: i.Raw = { kind: 'raw', opcode: 0x06, dst: 0, src: 0, offset: 0, immediate: 0 }
-    load('xdp', [jump, ...RETURN_0])
+    // Farther than 0: some kernels take it, and look only at its other field.
+    const jump: i.Raw = { kind: 'raw', opcode: 0x06, dst: 0, src: 0, offset: 0, immediate: 1 }
+    load('xdp', [i.branch(r1, 'unequal', 0, 1), jump, i.move32(r0, 0), ...RETURN_0])
   },
 }
 const ENOSYS = 38

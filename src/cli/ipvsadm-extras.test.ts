@@ -206,6 +206,28 @@ test('-R --atomic takes away what is not in it, and leaves alone what is', async
   assert.equal((await run('-Sn')).stdout, '')
 })
 
+test('marks and switches are as before if anything of the table is refused', async () => {
+  const { run } = laboratory()
+  const rules = `#sluice mark flush\n#sluice mark add 5 --dport 80\n${RULES}`
+  await run('-R', rules)
+  const before = (await run('-Sn --extended')).stdout
+  const cases: [string, RegExp][] = [
+    ['#sluice mark flush\n-A -t 10.0.0.1:80 -s bogus\n', /^stdin:2: no scheduler/],
+    ['-A -t 10.0.0.1:80\n#sluice mark add 5\n#sluice mark add 1 --source x\n', /^stdin:3: rule 3 /],
+    [
+      '#sluice mark add 9 --dport 1\n#sluice sysctl no_such=1\n',
+      /^stdin:2: there is no switch no_such\n$/,
+    ],
+    ['#sluice sysctl net.ipv4.vs.sync_ports=1\n', /^stdin:1: net.ipv4.vs.sync_ports: /],
+  ]
+  for (const [input, complaint] of cases) {
+    const { stderr, rc } = await run('-R --atomic', input)
+    assert.match(stderr, complaint)
+    assert.equal(rc, 255)
+    assert.equal((await run('-Sn --extended')).stdout, before)
+  }
+})
+
 test('#sluice lines are read by -R, other comments are not', async () => {
   const { run } = laboratory()
   const unknown = await run('-R', '#sluice bogus\n-A -t 10.0.0.1:80\n')

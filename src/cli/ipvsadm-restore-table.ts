@@ -98,11 +98,77 @@ const NOT_IN_A_TABLE: ReadonlySet<Change['call']> = new Set([
   'sync.stop',
 ])
 
+type Refused = Pick<ListedRefusal, 'line' | 'message'>
+
 /** What was refused; nothing: the table is the one in use. */
-async function replace(
+async function replace(caller: Caller, { changes, others }: Read): Promise<readonly Refused[]> {
+  const wrong = await refuseSwitches(caller, others)
+  if (wrong.length > 0) return wrong
+  const marking = others.filter(({ call }) => call === 'mark.set' || call === 'mark.add')
+  const before = marking.length === 0 ? null : await caller.call('mark.list', {})
+  // Before the table, and back if that is refused: to be refused themselves afterwards would be too late.
+  if (before !== null) {
+    const refusal = await setMarks(caller, before, marking)
+    if (refusal !== null) return [refusal]
+  }
+  const putBack = () => (before === null ? null : caller.call('mark.set', { rules: before }))
+  try {
+    const refusals = await replaceTable(caller, changes)
+    if (refusals.length > 0) {
+      await putBack()
+      return refusals
+    }
+  } catch (error) {
+    await putBack()
+    throw error
+  }
+  for (const each of others) {
+    if (!marking.includes(each)) await caller.call(each.call, each.with)
+  }
+  return []
+}
+
+/** Switches that there are not, or that mean nothing here. */
+async function refuseSwitches(caller: Caller, others: Read['others']): Promise<Refused[]> {
+  if (!others.some(({ call }) => call === 'sysctl.set')) return []
+  const switches = await caller.call('sysctl.list', {})
+  return others.flatMap((each): Refused[] => {
+    if (each.call !== 'sysctl.set') return []
+    const { name } = each.with
+    const found = switches.find((one) => one.name === name.replace(/^net[./]ipv4[./]vs[./]/, ''))
+    if (found === undefined) return [{ line: each.line, message: `there is no switch ${name}` }]
+    return found.value === null ? [{ line: each.line, message: `${name}: ${found.why}` }] : []
+  })
+}
+
+/** All rules that mark at once. */
+async function setMarks(
   caller: Caller,
-  { changes, others }: Read,
-): Promise<readonly Pick<ListedRefusal, 'line' | 'message'>[]> {
+  before: readonly MarkRule[],
+  marking: Read['others'],
+): Promise<Refused | null> {
+  let rules = before.map((rule) => ({ rule, line: 0 }))
+  for (const each of marking) {
+    if (each.call === 'mark.set') rules = []
+    if (each.call !== 'mark.set' && each.call !== 'mark.add') continue
+    rules.push(...each.with.rules.map((rule) => ({ rule, line: each.line })))
+  }
+  try {
+    await caller.call('mark.set', { rules: rules.map(({ rule }) => rule) })
+    return null
+  } catch (error) {
+    if (!(error instanceof ControlError)) throw error
+    // The director counts its rules, the operator the lines of the file.
+    const number = Number(/^rule ([0-9]+)/.exec(error.message)?.[1] ?? 0)
+    const line = rules[number - 1]?.line ?? marking[0]!.line
+    return { line, message: error.message }
+  }
+}
+
+async function replaceTable(
+  caller: Caller,
+  changes: readonly ListedChange[],
+): Promise<readonly ListedRefusal[]> {
   const { table } = await caller.call('table.begin', {})
   const waiting: Promise<unknown>[] = []
   for (let i = 0; i < changes.length; i += CHANGES_A_CALL) {
@@ -114,24 +180,7 @@ async function replace(
     if (waiting.length >= UNANSWERED_MAX) await waiting.shift()
   }
   await Promise.all(waiting)
-  const refusals = await caller.call('table.commit', { table })
-  if (refusals.length > 0) return refusals
-  for (const { call, with: parameters } of joinMarks(others)) await caller.call(call, parameters)
-  return []
-}
-
-/** Rules that mark, all changed at once where they begin with a flush. */
-function joinMarks(changes: readonly Change[]): Change[] {
-  const joined: Change[] = []
-  let rules: MarkRule[] | undefined
-  for (const change of changes) {
-    if (change.call === 'mark.set') {
-      rules = [...change.with.rules]
-      joined.push({ ...change, with: { rules } })
-    } else if (change.call === 'mark.add' && rules !== undefined) rules.push(...change.with.rules)
-    else joined.push(change)
-  }
-  return joined
+  return caller.call('table.commit', { table })
 }
 
 function withoutKind({ line, call, with: parameters }: ListedChange): ListedChange {

@@ -37,7 +37,7 @@ export function describe(command: Command): void {
     .addOption(
       new Option('--proto <protocol>', 'what it is').choices(['tcp', 'udp']).default('tcp'),
     )
-    .option('--rules <file>', 'services and servers, as `ipvsadm -S -n` writes them')
+    .option('--rules <file>', 'services and servers, as `ipvsadm -Sn --extended` writes them')
     .option('--lan <file>', 'with --rules: the network, as JSON (see below)')
     .option('--json', 'one JSON object')
     .option(

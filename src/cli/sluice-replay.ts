@@ -37,7 +37,10 @@ came. What the capture cut off (tcpdump -s) counts as zeroes, and what leaves is
 export function describe(command: Command): void {
   command
     .description('Run recorded frames through the packet path, and say what becomes of each.')
-    .requiredOption('--rules <file>', 'services and servers, as `ipvsadm -S -n` writes them')
+    .requiredOption(
+      '--rules <file>',
+      'services and servers, as `ipvsadm -Sn --extended` writes them',
+    )
     .requiredOption('--in <file>', 'the frames: a pcap file of Ethernet frames')
     .requiredOption('--out <file>', 'where the frames that leave are written')
     .option('--lan <file>', 'the network, as JSON (see below)')

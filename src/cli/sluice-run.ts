@@ -38,7 +38,10 @@ export function describe(command: Command): void {
       'where to answer (default: SLUICE_SOCKET, else ' + `${DEFAULT_SOCKET_PATH})`,
       process.env['SLUICE_SOCKET'] ?? DEFAULT_SOCKET_PATH,
     )
-    .option('--rules <file>', 'services and servers to begin with, as `ipvsadm -S` writes them')
+    .option(
+      '--rules <file>',
+      'services and servers to begin with, as `ipvsadm -Sn --extended` writes them',
+    )
     .action(run)
 }
 

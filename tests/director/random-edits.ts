@@ -5,6 +5,7 @@ import type { Random } from '../../src/base/random.ts'
 import type { Outcome } from '../../src/director/director.ts'
 import { listService } from '../../src/director/listing.ts'
 import type {
+  MarkRule,
   ServerKey,
   ServerSettings,
   ServiceKey,
@@ -22,7 +23,11 @@ export const KEYS: readonly ServiceKey[] = [
   { protocol: 'tcp', address: '2001:db8:a::100', port: 80 },
   { firewallMark: 5, family: 4 },
   { firewallMark: 5, family: 6 },
+  { protocol: 'sctp', address: '10.0.0.100', port: 80 },
+  { protocol: 'tcp', address: '10.0.0.100', port: 82, lastPort: 90 },
 ]
+/** What may be marked, and how. */
+const MARKED = ['10.0.0.100/32', '10.0.0.96/28', '2001:db8:a::100/128', null]
 const SERVERS = 4
 const TUNNELS: readonly Tunnel[] = [
   { type: 'ipip', port: 0, checksum: 'none' },
@@ -46,7 +51,7 @@ export function randomEdit(random: Random): Edit {
   const words = (name: string, ...more: readonly object[]) =>
     `${name} ${[key, ...more].map((each) => JSON.stringify(each)).join(' ')}`
   const edit = (text: string, make: (lab: Laboratory) => Outcome): Edit => ({ text, make })
-  switch (random.below(16)) {
+  switch (random.below(18)) {
     case 0:
     case 1:
     case 2:
@@ -86,6 +91,11 @@ export function randomEdit(random: Random): Edit {
         const entry = director.find(key)
         return entry === undefined ? null : director.locals.remove(entry, local)
       })
+    case 15:
+    case 16: {
+      const rules = Array.from({ length: random.below(3) }, () => randomMark(random))
+      return edit(`set marks ${JSON.stringify(rules)}`, ({ director }) => director.marks.set(rules))
+    }
     default:
       return edit('reclaim', ({ director }) => {
         director.reclaim()
@@ -122,6 +132,17 @@ function randomServiceSettings(random: Random, key: ServiceKey): ServiceSettings
   }
 }
 
+function randomMark(random: Random): MarkRule {
+  return {
+    mark: random.pick([5, 5, 6]),
+    protocol: random.pick(['tcp', 'udp', 'sctp', null]),
+    source: null,
+    destination: random.pick(MARKED),
+    sourcePorts: random.oneIn(4) ? [5000, 5003] : null,
+    destinationPorts: random.oneIn(2) ? [80, 81] : null,
+  }
+}
+
 /** What was asked for, in the order it is listed in. */
 export function listWishes(lab: Laboratory): string {
   lab.use()
@@ -133,7 +154,7 @@ export function listWishes(lab: Laboratory): string {
     )
     return { key, settings, wishes, locals: entry.locals.map(({ address }) => address) }
   })
-  return JSON.stringify(services, undefined, 1)
+  return JSON.stringify([...services, lab.director.marks.rules], undefined, 1)
 }
 
 /** Everything there is to see. */

@@ -16,6 +16,8 @@ import type { LineAt } from './debug-lines.ts'
 import { SLOT_SIZE } from './opcode.ts'
 
 export const ARTEFACT_FORMAT = 1
+/** In each CPU's row of the area: where `random` goes on from, a u32 that is not 0. Whoever loads a program fills it. */
+export const AREA_SEED_OFFSET = 0
 
 export interface Artefact {
   readonly format: typeof ARTEFACT_FORMAT

@@ -7,6 +7,7 @@
  *   +0   seed      of `random`; whoever loads the program fills it
  *   +4   ticks     `now`, for the frame in hand
  *   +8   reason    what the program last returned to whoever tests it
+ *   +12  under tc: is the frame's checksum partial?
  *   +16  what the verifier is to forget (forget.ts)
  *   +24  arguments of a call for which registers do not suffice
  *   …    the next hop's address, for the kernel
@@ -21,6 +22,7 @@ export const AREA_MAP = 'area'
 export const SEED = 0
 export const TICKS = 4
 export const REASON = 8
+export const PARTIAL = 12
 export const FORGOTTEN = 16
 const ARGUMENTS = 24
 export const ARGUMENTS_IN_AREA_MAX = 8

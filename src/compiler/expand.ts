@@ -62,6 +62,8 @@ export interface Writer {
   readonly code: Code
   readonly context: Register
   readonly area: Register
+  /** Does anything in the program ask whether the frame's checksum is partial? */
+  readonly wantsPartial: boolean
   /** The address of `bytes` bytes at `offset` of the frame; goes to `none` where it ends before. */
   frame(offset: Operand, bytes: number, none: Label): Register
 }
@@ -83,6 +85,12 @@ class Expansion implements Writer {
   get context(): Register {
     assert(this.#context !== undefined, `${this.#body.name} has the context`)
     return this.#context
+  }
+
+  get wantsPartial(): boolean {
+    return [...this.#around.signatures.values()].some(({ operations }) =>
+      operations.some((one) => one.op === 'intrinsic' && one.name === 'packet.hasPartialChecksum'),
+    )
   }
 
   get area(): Register {

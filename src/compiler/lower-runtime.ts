@@ -99,4 +99,7 @@ const RUNTIME: Readonly<Record<string, Lower>> = {
   drop: fromEngine('drop'),
   redirect: fromEngine('redirect'),
   hold: fromEngine('hold'),
+  redirectLater: fromEngine('redirectLater'),
+  isXdp: fromEngine('isXdp'),
+  resume: fromEngine('resume'),
 }

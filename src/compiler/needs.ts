@@ -37,11 +37,20 @@ function calleesOf({ operations }: IrFunction): string[] {
   return operations.flatMap((one) => (one.op === 'call' ? one.name : []))
 }
 
-const IN_AREA: ReadonlySet<string> = new Set(['now', 'random', 'noteReason', 'hold'])
+const IN_AREA: ReadonlySet<string> = new Set([
+  'now',
+  'random',
+  'noteReason',
+  'hold',
+  'resume',
+  'packet.hasPartialChecksum',
+])
+const IN_CONTEXT: ReadonlySet<string> = new Set(['hold', 'redirectLater', 'resume'])
 
 /** Does the operation look at the frame or what came with it? */
 export function needsContext(one: Operation): boolean {
-  return one.op === 'header' || (one.op === 'intrinsic' && one.name.startsWith('packet.'))
+  if (one.op !== 'intrinsic') return one.op === 'header'
+  return one.name.startsWith('packet.') || IN_CONTEXT.has(one.name)
 }
 
 function needsArea(one: Operation): boolean {

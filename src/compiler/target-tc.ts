@@ -5,10 +5,10 @@
  * readable at the beginning. A VLAN tag may have been taken off by hardware: such a frame is not ours, as with the
  * tag in it.
  */
-import { NEIGHBOUR } from './area.ts'
+import { NEIGHBOUR, PARTIAL } from './area.ts'
 import type { Writer } from './expand.ts'
 import { immediate, type Operand, type Register } from './ir.ts'
-import { helper, succeeded } from './target-xdp.ts'
+import { helper, succeeded, WORD_BYTES, WORD_MARK } from './target-xdp.ts'
 
 const Context = {
   length: 0,
@@ -16,15 +16,17 @@ const Context = {
   interface: 40,
   data: 76,
   dataEnd: 80,
+  metadata: 140,
   segmentSize: 176,
 } as const
 const Helper = {
+  replaceChecksum: 11,
   redirect: 23,
   changeTail: 38,
   pullData: 39,
   adjustRoom: 50,
   redirectNeighbour: 152,
-}
+} as const
 const Verdict = { next: -1, drop: 2 } as const
 /** BPF_ADJ_ROOM_MAC */
 const BEHIND_ETHERNET = 1
@@ -54,6 +56,40 @@ export function enterTc(writer: Writer): void {
   code.mark(short)
   helper(writer, Helper.pullData, [writer.context, bytes])
   code.mark(readable)
+  if (writer.wantsPartial) notePartial(writer)
+}
+
+/** The EtherType, which no sum of ours covers: 0x0800 and 0x86dd come back as they were. */
+const TRIED = 12
+
+/**
+ * Is the transport checksum left to hardware? No field of the context says so, but a helper does nothing then: it is
+ * asked to change another field, and to change it back. Only where somebody will want to know.
+ */
+function notePartial(writer: Writer): void {
+  const { code } = writer
+  const [known, whole] = [code.label('known'), code.label('whole')]
+  const store = (value: Operand) =>
+    code.add({ op: 'store', bytes: 4, base: writer.area, offset: PARTIAL, value })
+  const read = () => {
+    const to = code.register()
+    const base = writer.frame(immediate(0), TRIED + 2, known)
+    code.add({ op: 'load', bytes: 2, to, base, offset: TRIED })
+    return to
+  }
+  const replace = (from: number, to: number) => {
+    const values = [TRIED, from, to, 2].map((value) => immediate(value))
+    helper(writer, Helper.replaceChecksum, [writer.context, ...values])
+  }
+  store(immediate(0))
+  const before = read()
+  replace(0, 1)
+  branch(writer, read(), 'unequal', before, whole)
+  store(immediate(1))
+  code.jump(known)
+  code.mark(whole)
+  replace(1, 0)
+  code.mark(known)
 }
 
 export function expandForTc(writer: Writer, name: string, values: readonly Operand[]): Operand {
@@ -64,8 +100,12 @@ export function expandForTc(writer: Writer, name: string, values: readonly Opera
       return field(writer, Context.interface)
     case 'packet.segmentSize':
       return field(writer, Context.segmentSize)
-    case 'packet.hasPartialChecksum':
-      return immediate(0)
+    case 'packet.hasPartialChecksum': {
+      const to = writer.code.register()
+      const base = writer.area
+      writer.code.add({ op: 'load', bytes: 4, to, base, offset: PARTIAL })
+      return to
+    }
     case 'packet.encapsulate':
       return adjustRoom(writer, values[0]!, values[1]!)
     case 'packet.decapsulate': {
@@ -81,7 +121,12 @@ export function expandForTc(writer: Writer, name: string, values: readonly Opera
       return immediate(Verdict.next)
     case 'drop':
       return immediate(Verdict.drop)
+    case 'isXdp':
+      return immediate(0)
+    case 'resume':
+      return resume(writer)
     case 'redirect':
+    case 'redirectLater':
       return helper(writer, Helper.redirect, [values[0]!, immediate(0)])
     case 'hold':
       return redirectToNeighbour(writer, values)
@@ -93,6 +138,30 @@ export function expandForTc(writer: Writer, name: string, values: readonly Opera
 function adjustRoom(writer: Writer, bytes: Operand, flags: Operand): Register {
   const values = [writer.context, bytes, immediate(BEHIND_ETHERNET), flags]
   return succeeded(writer, helper(writer, Helper.adjustRoom, values))
+}
+
+/** What an XDP program left word of (target-xdp.ts), and nothing else. */
+function resume(writer: Writer): Register {
+  const { code } = writer
+  const verdict = code.copy(immediate(Verdict.next))
+  const [end, held] = [code.label('end'), code.label('held')]
+  const word = field(writer, Context.metadata)
+  const behind = alu(writer, 'add', word, immediate(WORD_BYTES))
+  branch(writer, behind, 'greater', field(writer, Context.data), end)
+  const [mark, ...values] = Array.from({ length: 6 }, (_, i) => {
+    const to = code.register()
+    code.add({ op: 'load', bytes: 4, to, base: word, offset: 4 * i })
+    return to
+  }) as [Register, Register, ...Register[]]
+  branch(writer, mark, 'unequal', immediate(WORD_MARK), end)
+  for (const value of values.slice(1)) branch(writer, value, 'unequal', immediate(0), held)
+  const straight = helper(writer, Helper.redirect, [values[0]!, immediate(0)])
+  code.add({ op: 'move', to: verdict, from: straight })
+  code.jump(end)
+  code.mark(held)
+  code.add({ op: 'move', to: verdict, from: redirectToNeighbour(writer, values) })
+  code.mark(end)
+  return verdict
 }
 
 /** The kernel resolves the neighbour and keeps the frame meanwhile (struct bpf_redir_neigh). */
@@ -147,7 +216,7 @@ function alu(
 function branch(
   { code }: Writer,
   left: Register,
-  test: 'equal' | 'unequal' | 'less' | 'lessOrEqual' | 'greaterOrEqual',
+  test: 'equal' | 'unequal' | 'less' | 'lessOrEqual' | 'greater' | 'greaterOrEqual',
   right: Operand,
   label: string,
 ): void {

@@ -4,8 +4,8 @@
 import type { Writer } from './expand.ts'
 import { immediate, type Operand, type Register } from './ir.ts'
 
-const Context = { data: 0, dataEnd: 4, ingress: 12 } as const
-const Helper = { redirect: 23, adjustHead: 44, adjustTail: 65 } as const
+const Context = { data: 0, dataEnd: 4, metadata: 8, ingress: 12 } as const
+const Helper = { redirect: 23, adjustHead: 44, adjustMetadata: 54, adjustTail: 65 } as const
 const Verdict = { drop: 1, pass: 2 } as const
 const ETHERNET_BYTES = 14
 
@@ -30,13 +30,50 @@ export function expandForXdp(writer: Writer, name: string, values: readonly Oper
     case 'pass':
       return immediate(Verdict.pass)
     case 'drop':
-    case 'hold':
       return immediate(Verdict.drop)
+    case 'isXdp':
+      return immediate(1)
+    case 'hold':
+      return leaveWord(writer, values)
+    case 'redirectLater': {
+      const nowhere = [0, 0, 0, 0].map((word) => immediate(word))
+      return leaveWord(writer, [values[0]!, ...nowhere])
+    }
     case 'redirect':
       return helper(writer, Helper.redirect, [values[0]!, immediate(0)])
     default:
       throw new Error(`no XDP program can ${name}; line ${code.operations.length}`)
   }
+}
+
+/** What is left in front of a frame for the companion: a mark, egress, four words of the neighbour's address. */
+export const WORD_BYTES = 24
+export const WORD_MARK = 0x51757ce5
+
+/** Leaves word of where the frame is to go, and passes it up, where the companion (target-tc.ts) finds both. */
+function leaveWord(writer: Writer, values: readonly Operand[]): Register {
+  const { code, context } = writer
+  const verdict = code.copy(immediate(Verdict.drop))
+  const end = code.label('left')
+  const unless = (left: Register, test: 'unequal' | 'greater', right: Operand) =>
+    code.add({ op: 'branch', test, width: 64, left, right, label: end })
+  unless(
+    helper(writer, Helper.adjustMetadata, [context, immediate(-WORD_BYTES)]),
+    'unequal',
+    immediate(0),
+  )
+  const base = field(writer, Context.metadata)
+  const data = field(writer, Context.data)
+  const behind = code.register()
+  const right = immediate(WORD_BYTES)
+  code.add({ op: 'alu', operator: 'add', width: 64, to: behind, left: base, right })
+  unless(behind, 'greater', data)
+  ;[immediate(WORD_MARK), ...values].forEach((value, i) =>
+    code.add({ op: 'store', bytes: 4, base, offset: 4 * i, value }),
+  )
+  code.add({ op: 'move', to: verdict, from: immediate(Verdict.pass) })
+  code.mark(end)
+  return verdict
 }
 
 function field({ code, context }: Writer, offset: number): Register {

@@ -1,6 +1,17 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Action, drop, hold, noteReason, pass, redirect, taken } from './action.ts'
+import {
+  Action,
+  drop,
+  hold,
+  isXdp,
+  noteReason,
+  pass,
+  redirect,
+  redirectLater,
+  resume,
+  taken,
+} from './action.ts'
 
 test('actions say what they are, and leave word of where to', () => {
   assert.equal(pass(), Action.pass)
@@ -9,6 +20,10 @@ test('actions say what they are, and leave word of where to', () => {
   assert.equal(taken.egress, 7)
   assert.equal(hold(8, 0, 0, 0xffff, 0x0a000001), Action.hold)
   assert.deepEqual([taken.egress, ...taken.next], [8, 0, 0, 0xffff, 0x0a000001])
+  assert.equal(redirectLater(9), Action.redirectLater)
+  assert.equal(taken.egress, 9)
+  assert.equal(resume(), Action.pass)
+  assert.equal(isXdp(), false)
   noteReason(64)
   assert.equal(taken.reason, 64)
 })

@@ -4,7 +4,7 @@
  */
 import type { u32 } from './integers.ts'
 
-export const Action = { pass: 0, drop: 1, redirect: 2, hold: 3 } as const
+export const Action = { pass: 0, drop: 1, redirect: 2, hold: 3, redirectLater: 4 } as const
 
 class Taken {
   reason: u32 = 0
@@ -32,6 +32,25 @@ export function drop(): u32 {
 export function redirect(egress: u32): u32 {
   taken.egress = egress
   return Action.redirect
+}
+
+/**
+ * Out of an interface that takes no frames from XDP, or not as they are: the companion under tc gives it one. Under tc
+ * itself the same as `redirect`.
+ */
+export function redirectLater(egress: u32): u32 {
+  taken.egress = egress
+  return Action.redirectLater
+}
+
+/** Does this run under XDP? A constant wherever it is compiled. */
+export function isXdp(): boolean {
+  return false
+}
+
+/** The companion's: does what an XDP program has left to it. Nothing, for most frames. */
+export function resume(): u32 {
+  return Action.pass
 }
 
 /** Out of an interface, once the kernel knows that neighbour's MAC address. */

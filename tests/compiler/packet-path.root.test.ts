@@ -7,7 +7,8 @@ import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
 import { Random } from '../../src/base/random.ts'
 import type { Attachment } from '../../src/compiler/target.ts'
-import { forward } from '../../src/dataplane/main.ts'
+import { WORD_MARK } from '../../src/compiler/target-xdp.ts'
+import { flow, forward } from '../../src/dataplane/main.ts'
 import { TABLES } from '../../src/dataplane/tables.ts'
 import { Verdict, verdictOf } from '../../src/dataplane/verdict.ts'
 import { now, setSeed } from '../../src/subset/clock.ts'
@@ -23,6 +24,8 @@ const SEED = Number(process.env['FUZZ_SEED'] ?? 20_251_125)
 /** All tables are compared after so many frames: they are large. */
 const COMPARE_EVERY = 500
 const START = 256
+/** The kernel allows a million. Twice what it takes now: somebody will notice before it is too late. */
+const STEPS_MAX = 400_000
 /** The kernel's test runs take no shorter frames; those for tc want a whole IP header where the type says IP. */
 function shortest(bytes: Uint8Array, attachment: Attachment): number {
   const type = (bytes[12]! << 8) | bytes[13]!
@@ -74,6 +77,9 @@ function show(reason: number, frame: Uint8Array): string {
 function compare(attachment: Attachment): void {
   const program = new KernelPacketPath(compilePacketPath(attachment), CAPACITIES)
   try {
+    const steps = Number(/processed (\d+) insns/.exec(program.log)?.[1])
+    console.log(`${attachment}: ${steps} verifier steps`)
+    assert.ok(steps < STEPS_MAX, `the verifier takes ${steps} steps`)
     const inV8 = new InV8()
     const inKernel = makeLaboratory({ tables: program.tables })
     const random = new Random(SEED)
@@ -95,6 +101,10 @@ function compare(attachment: Attachment): void {
       const got = program.run(bytes, ingress, { ticks: now(), seed, segmentSize })
       const where = `seed ${SEED}, frame ${i}: ${Buffer.from(bytes).toString('hex')}`
       assert.equal(show(got.reason, got.frame), want, where)
+      if (got.word.length > 0) {
+        const { egress, next0, next1, next2, next3 } = flow
+        assert.deepEqual(got.word, [WORD_MARK, egress, next0, next1, next2, next3], where)
+      }
       const isSent = verdictOf(got.reason) === Verdict.send
       if (isSent && !random.oneIn(3)) wild.note(inV8.frame)
       if (i % COMPARE_EVERY === COMPARE_EVERY - 1) compareTables(inV8.lab, inKernel, where)

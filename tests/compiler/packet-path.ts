@@ -8,7 +8,9 @@ import { toArtefact } from '../../src/compiler/artefact.ts'
 import { checkProgram, type CheckedProgram } from '../../src/compiler/check.ts'
 import { compile, type CompileOptions } from '../../src/compiler/compile.ts'
 import type { Attachment } from '../../src/compiler/target.ts'
+import { WORD_BYTES } from '../../src/compiler/target-xdp.ts'
 import { TABLES } from '../../src/dataplane/tables.ts'
+import { Verdict, verdictOf } from '../../src/dataplane/verdict.ts'
 import { AREA, createMaps, loadArtefact, type ProgramMap } from '../../src/kernel/bpf-artefact.ts'
 import { mapMemory } from '../../src/kernel/bpf-map.ts'
 import { ProgramBench } from '../../src/kernel/bpf-run.ts'
@@ -61,6 +63,8 @@ export interface KernelOutcome {
   readonly verdict: number
   /** A view, valid until the next run. */
   readonly frame: Uint8Array
+  /** XDP: what it left word of, for a frame that is held. */
+  readonly word: readonly number[]
 }
 
 /** A loaded packet path with its tables; close it. */
@@ -121,7 +125,12 @@ export class KernelPacketPath {
         ? { ingressIndex: ingress }
         : { interfaceIndex: ingress, gsoSize: segmentSize, gsoSegments: segmentSize > 0 ? 2 : 0 }
     const { verdict, frame: after } = this.#bench.run(frame, context)
-    return { verdict, frame: after, reason: this.#reason() }
+    const reason = this.#reason()
+    const hasWord = this.#attachment === 'xdp' && verdictOf(reason) === Verdict.hold
+    if (!hasWord) return { verdict, frame: after, reason, word: [] }
+    const view = new DataView(after.buffer, after.byteOffset)
+    const word = Array.from({ length: WORD_BYTES / 4 }, (_, i) => view.getUint32(4 * i, true))
+    return { verdict, frame: after.subarray(WORD_BYTES), reason, word }
   }
 
   /** In the areas of all CPUs: the run may be on any. */

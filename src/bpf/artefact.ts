@@ -16,7 +16,7 @@ import type { LineAt } from './debug-lines.ts'
 import { SLOT_SIZE } from './opcode.ts'
 
 export const ARTEFACT_FORMAT = 1
-/** In each CPU's row of the area: where `random` goes on from, a u32 that is not 0. Whoever loads a program fills it. */
+/** In each CPU's row of the area: where `random` goes on from, a u32 that is not 0, from whoever loads the program. */
 export const AREA_SEED_OFFSET = 0
 
 export interface Artefact {

@@ -14,7 +14,7 @@ import { mkdirSync } from 'node:fs'
 import { ControlClient } from '../../src/control/client.ts'
 import { addRoute } from '../../src/kernel/route.ts'
 import { startCommand } from '../../src/lab/commands.ts'
-import { Director } from '../../src/lab/director.ts'
+import { Director, type EngineChoice } from '../../src/lab/director.ts'
 import type { Family, Host } from '../../src/lab/host.ts'
 import { Lan } from '../../src/lab/lan.ts'
 import { clearLab, labFolder, labPrefix } from '../../src/lab/leftovers.ts'
@@ -111,16 +111,16 @@ export class WaysLan {
   }
 
   /** With the director running and every service in place, TCP and UDP. Whatever happens, `takeDown` it. */
-  static async build(): Promise<WaysLan> {
+  static async build(engine: EngineChoice = 'v8'): Promise<WaysLan> {
     const lan = new WaysLan()
-    await lan.#start()
+    await lan.#start(engine)
     return lan
   }
 
-  async #start(): Promise<void> {
+  async #start(engine: EngineChoice): Promise<void> {
     mkdirSync(this.#folder, { recursive: true })
     const [director] = await Promise.all([
-      Director.start(this.director, ['net2', 'net4'], 'auto', this.#folder),
+      Director.start(this.director, ['net2', 'net4'], engine, this.#folder),
       ...(['dr', 'tun'] as const).map((way) => {
         const vips = FAMILIES.flatMap((family) => ['--vip', vipOf(way, family)])
         const args = ['realserver', '--mode', way, ...vips]

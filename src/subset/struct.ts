@@ -119,6 +119,7 @@ export function header<const F extends Fields>(name: string, fields: F): Header<
 export function row<const F extends Fields>(name: string, fields: F): Row<F> {
   const { offsets, size } = layOut(name, fields, true)
   const View = makeViewClass(name, fields, offsets, true)
+  rowClasses.push({ prototype: View.prototype as object, fields, offsets })
   const Cursor = makeRowCursor(View, size)
   const view = (bytes: DataView, base: number) =>
     place(new View(), bytes, base) as unknown as View<F>
@@ -133,6 +134,13 @@ export function row<const F extends Fields>(name: string, fields: F): Row<F> {
     local: () => view(new DataView(new ArrayBuffer(size)), 0),
   }
 }
+
+/** Of every row declared so far: for shared-memory.ts alone. */
+export const rowClasses: {
+  readonly prototype: object
+  readonly fields: Fields
+  readonly offsets: Readonly<Record<string, number>>
+}[] = []
 
 interface Placed {
   bytes: DataView

@@ -8,7 +8,8 @@
  *        + 4     the scheduler, a SchedulerId
  *        + 5     the service's flags, persistence and netmask, for whoever adopts the tables: rows follow them
  *        + 8     n server rows, most recently added first, as IPVS keeps them
- *   + 8 + n      t words of the scheduler's own: a hash table for sh and mh, nothing for those that scan
+ *   + 8 + n      t words of the scheduler's own: a hash table for sh and mh, two entries a word; nothing for
+ *                those that scan
  *   + 8 + n + t  n times what was asked for of each server, for whoever adopts the tables (director/server-list.ts)
  *
  * A list of local addresses is simpler: a count, then rows of `locals`.
@@ -46,7 +47,9 @@ export function serverRow(list: u32, position: u32): u32 {
   return poolWord(u32(list + POOL_HEADER_WORDS + position))
 }
 
-/** Word `index` of the scheduling table. */
-export function tableWord(list: u32, index: u32): u32 {
-  return poolWord(u32(list + POOL_HEADER_WORDS + serverCount(list) + index))
+/** Half-word `index` of the scheduling table: it holds list positions plus one, two a word. */
+export function tableEntry(list: u32, index: u32): u32 {
+  const table: u32 = u32(list + POOL_HEADER_WORDS + serverCount(list))
+  const pair: u32 = poolWord(u32(table + (index >>> 1)))
+  return (index & 1) === 0 ? pair & 0xffff : pair >>> 16
 }

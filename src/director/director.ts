@@ -44,6 +44,7 @@ import { CountedAddresses } from './counted-addresses.ts'
 import { Defence } from './defence.ts'
 import { destinationsOf, sourcesOf } from './endpoints.ts'
 import { Estimator } from './estimator.ts'
+import type { WaitForReaders } from './grace.ts'
 import { LocalAddresses } from './local-addresses.ts'
 import { Localities } from './localities.ts'
 import { Marks } from './marks.ts'
@@ -126,9 +127,11 @@ export class Director {
   readonly defence = new Defence()
   readonly #model: Model
 
-  /** Of fresh tables, or what `adoptTables` returned. */
-  constructor(model: Model = emptyModel()) {
+  /** Of fresh tables, or what `adoptTables` returned. `waitForReaders`: where others than this thread read tables. */
+  constructor(model: Model = emptyModel(), waitForReaders: WaitForReaders = () => undefined) {
     this.#model = model
+    const { pool, serviceRows, serverRows } = model
+    for (const each of [pool, serviceRows, serverRows]) each.waitForReaders = waitForReaders
   }
 
   get services(): ReadonlyMap<string, ServiceEntry> {

@@ -23,4 +23,20 @@ export class Grace<T> {
     this.#retired = []
     return rested
   }
+
+  /** Whether anything rests. */
+  get isEmpty(): boolean {
+    return this.#resting.length + this.#retired.length === 0
+  }
+
+  /** Everything, at once: the caller has waited for readers. */
+  takeAll(): readonly T[] {
+    const all = [...this.#resting, ...this.#retired]
+    this.#resting = []
+    this.#retired = []
+    return all
+  }
 }
+
+/** Returns when nobody holds any longer what he read before it was called; where nobody else reads, at once. */
+export type WaitForReaders = () => void

@@ -1,10 +1,11 @@
 /**
- * Stretches of the pool: given in multiples of 16 words, taken back with a delay.
+ * Stretches of the pool: given in multiples of 16 words, large ones in multiples of an eighth of their size, so that a
+ * list that grows by a server still fits where another was; taken back with a delay.
  *
  * A reader may have read a service's pool word just before it was switched and still be walking the old list. So a
  * stretch that is `retire`d is free only after `reclaim` was called twice (grace.ts).
  */
-import { Grace } from './grace.ts'
+import { Grace, type WaitForReaders } from './grace.ts'
 
 const GRAIN = 16
 
@@ -19,6 +20,8 @@ export class PoolAllocator {
   /** Free stretches by size in words. */
   readonly #free = new Map<number, number[]>()
   readonly #retired = new Grace<Stretch>()
+  /** Called where there is no room but what rests; without it there is none then. */
+  waitForReaders: WaitForReaders | undefined
 
   /** Word 0 is never given: 0 means "no list". */
   constructor(capacity: number) {
@@ -40,6 +43,15 @@ export class PoolAllocator {
   /** Where `words` words may be written, or undefined if the pool is full. */
   take(words: number): number | undefined {
     const size = roundUp(words)
+    const offset = this.#find(size)
+    if (offset !== undefined || this.waitForReaders === undefined) return offset
+    if (this.#retired.isEmpty) return undefined
+    this.waitForReaders()
+    for (const stretch of this.#retired.takeAll()) this.#give(stretch.offset, stretch.words)
+    return this.#find(size)
+  }
+
+  #find(size: number): number | undefined {
     const same = this.#free.get(size)?.pop()
     if (same !== undefined) return same
     if (this.#next + size <= this.#capacity) {
@@ -99,6 +111,8 @@ export class PoolAllocator {
   }
 }
 
-function roundUp(words: number): number {
-  return Math.ceil(words / GRAIN) * GRAIN
+/** Words that a stretch of `words` takes. */
+export function roundUp(words: number): number {
+  const grain = Math.max(GRAIN, 2 ** (Math.floor(Math.log2(Math.max(words, 1))) - 3))
+  return Math.ceil(words / grain) * grain
 }

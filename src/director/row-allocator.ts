@@ -1,7 +1,7 @@
 /**
  * Which rows of a table are in use: the one freed last is given first, else the next fresh one.
  */
-import { Grace } from './grace.ts'
+import { Grace, type WaitForReaders } from './grace.ts'
 
 export class RowAllocator {
   readonly #first: number
@@ -9,6 +9,8 @@ export class RowAllocator {
   #next: number
   readonly #freed: number[] = []
   readonly #retired = new Grace<number>()
+  /** Called where there is no row but those that rest; without it there is none then. */
+  waitForReaders: WaitForReaders | undefined
 
   /** Rows `first` … `capacity` - 1 may be given. */
   constructor(capacity: number, first = 0) {
@@ -37,7 +39,11 @@ export class RowAllocator {
   take(): number | undefined {
     const freed = this.#freed.pop()
     if (freed !== undefined) return freed
-    return this.#next < this.#capacity ? this.#next++ : undefined
+    if (this.#next < this.#capacity) return this.#next++
+    if (this.waitForReaders === undefined || this.#retired.isEmpty) return undefined
+    this.waitForReaders()
+    this.#freed.push(...this.#retired.takeAll())
+    return this.#freed.pop()
   }
 
   /** Nobody ever knew of the row. */

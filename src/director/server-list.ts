@@ -27,17 +27,22 @@ export interface ListedServer extends ServerSpec {
   readonly port: number
 }
 
-const NO_TABLE = new Uint32Array(0)
-
-/** The scheduler's own table; empty for those that look through the list. */
-function buildTable(scheduler: number, list: readonly ListedServer[]): Uint32Array {
+/** The scheduler's own table: a list position plus one for each slot; none for those that look through the list. */
+function buildSlots(scheduler: number, list: readonly ListedServer[]): Uint32Array {
   if (scheduler === SchedulerId.sh) return buildSh(list.map(({ settings }) => settings.weight))
   if (scheduler === SchedulerId.mh) {
     return buildMh(
       list.map(({ address, port, lastWeight }) => ({ fold: foldText(address), port, lastWeight })),
     )
   }
-  return NO_TABLE
+  return new Uint32Array(0)
+}
+
+/** Two slots a word, as `tableEntry` reads them; tables are little-endian, as is every machine this runs on. */
+function packSlots(slots: Uint32Array): Uint32Array {
+  const halves = new Uint16Array(Math.ceil(slots.length / 2) * 2)
+  halves.set(slots)
+  return new Uint32Array(halves.buffer)
 }
 
 function foldText(address: string): number {
@@ -52,7 +57,7 @@ export function writeServerList(
   spec: ServiceSpec,
   list: readonly ListedServer[],
 ): boolean {
-  const table = buildTable(spec.scheduler, list)
+  const table = packSlots(buildSlots(spec.scheduler, list))
   const { gcd, firstWeight } = buildWrr(list.map(({ settings }) => settings.weight))
   const header = new Uint32Array(POOL_HEADER_WORDS)
   header[PoolOffset.servers] = list.length

@@ -7,7 +7,7 @@
  */
 import { mul32, u32 } from '../../subset/integers.ts'
 import type { Flow } from '../flow.ts'
-import { serverRow, tableWord } from '../pool.ts'
+import { serverRow, tableEntry } from '../pool.ts'
 import { isUsable } from '../server.ts'
 import { NONE, ServiceFlag, servers, type Service } from '../tables.ts'
 
@@ -49,7 +49,7 @@ export function pickSh(service: Service, list: u32, flow: Flow): u32 {
 
 /** The table holds list positions plus one. */
 function rowAt(list: u32, slot: u32): u32 {
-  const position: u32 = tableWord(list, slot)
+  const position: u32 = tableEntry(list, slot)
   return position === 0 ? NONE : serverRow(list, u32(position - 1))
 }
 

@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { inNamespace, listNamespaces } from '../src/kernel/netns.ts'
-import { clearLab } from '../src/lab/leftovers.ts'
+import { clearLab, listInstances } from '../src/lab/leftovers.ts'
 import { notRoot, until } from './kernel/own-network.ts'
 
 /** The checkout: this file is in it, or in its dist/. */
@@ -74,7 +74,9 @@ class Demo {
 
   hasLeftNothing(): boolean {
     const folder = `/run/sluice-lab/${this.child.pid}`
-    return this.namespaces().length === 0 && marked().length === 0 && !existsSync(folder)
+    const instances = listInstances().filter((name) => name.startsWith(`sluice-${this.child.pid}-`))
+    const left = [...this.namespaces(), ...marked(), ...instances]
+    return left.length === 0 && !existsSync(folder)
   }
 }
 

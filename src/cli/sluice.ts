@@ -23,6 +23,10 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     summary: 'what the daemon does, in numbers',
     load: () => import('./sluice-status.ts'),
   },
+  detach: {
+    summary: 'end what the kernel forwards without a daemon',
+    load: () => import('./sluice-detach.ts'),
+  },
   explain: {
     summary: 'what would happen to a packet, and why',
     load: () => import('./sluice-explain.ts'),

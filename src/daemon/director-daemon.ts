@@ -14,11 +14,13 @@ import type { CallTable } from '../control/call-table.ts'
 import { ControlError } from '../control/control-error.ts'
 import { ControlServer } from '../control/server.ts'
 import { SocketPlace } from '../control/socket-place.ts'
+import { adoptTables } from '../director/adopt.ts'
+import * as tables from '../dataplane/tables.ts'
 import { Director } from '../director/director.ts'
 import type { OwnAddress } from '../director/hop-source.ts'
 import { Hops } from '../director/hops.ts'
 import { initTables } from '../director/init.ts'
-import { V8Engine } from '../engine/v8-engine.ts'
+import type { Engine, EngineLink } from '../engine/engine.ts'
 import { KernelError } from '../kernel/errno.ts'
 import { FileLock } from '../kernel/file-lock.ts'
 import type { Link } from '../kernel/link.ts'
@@ -29,16 +31,16 @@ import { directorCalls } from './calls.ts'
 import { ClaimKeeper } from './claim-keeper.ts'
 import { freePages } from './free-memory.ts'
 import { Housekeeping } from './housekeeping.ts'
+import { openEngine, type EngineOptions } from './engine-choice.ts'
 import { chooseInterfaces } from './interface-choice.ts'
 import type { Log } from './log.ts'
 import { NetworkFollower } from './network-follower.ts'
 import { readStatus } from './status.ts'
 
-export interface DaemonOptions {
+export interface DaemonOptions extends EngineOptions {
   readonly socketPath: string
   /** Interfaces to take frames from; none: all that take part in routing. */
   readonly interfaces: readonly string[]
-  readonly connectionsMax?: number
 }
 
 /** How often unused next hops of removed servers are let go. */
@@ -50,7 +52,7 @@ export class DirectorDaemon {
   readonly calls: CallTable
   readonly #options: DaemonOptions
   readonly #log: Log
-  readonly #engine: V8Engine
+  readonly #engine: Engine
   readonly #director: Director
   readonly #hops: Hops
   readonly #claims: ClaimKeeper
@@ -68,17 +70,19 @@ export class DirectorDaemon {
     this.#place = place
     this.#options = options
     this.#log = log
-    this.#engine = V8Engine.open(
-      {},
-      { onUnresolved: (interfaceIndex, ip) => this.#network.resolve({ interfaceIndex, ip }) },
+    this.#engine = openEngine(
+      options,
+      {
+        onUnresolved: (interfaceIndex, ip) => this.#network.resolve({ interfaceIndex, ip }),
+        onProblem: (text) => log('warning', text),
+      },
+      log,
     )
     const { tables } = this.#engine
     tables.use()
-    const { connectionsMax } = options
-    const hashSeed = randomBytes(4).readUInt32LE(0)
-    initTables(connectionsMax === undefined ? { hashSeed } : { hashSeed, connectionsMax })
-    this.#director = new Director()
-    this.#hops = Hops.begin()
+    const { director, hops } = beginOrAdopt(this.#engine, options)
+    this.#director = director
+    this.#hops = hops
     this.#claims = new ClaimKeeper(this.#engine, this.#director.claims)
     this.#network = new NetworkFollower(this.#hops, {
       use: () => tables.use(),
@@ -129,9 +133,15 @@ export class DirectorDaemon {
     }
   }
 
+  /** What an earlier daemon left is gone on with: rules to begin with are none. */
+  get isAdopted(): boolean {
+    return this.#engine.isAdopted
+  }
+
   /** Learns the network and takes frames; still nobody can ask it anything. Throws KernelError, ControlError. */
   start(): void {
     this.#network.start()
+    if (this.#engine.isAdopted) this.#tellAdopted()
     const attached = this.#engine.attached.map(({ name }) => name)
     const missing = this.#options.interfaces.filter((name) => !attached.includes(name))
     for (const name of missing) {
@@ -142,6 +152,16 @@ export class DirectorDaemon {
     }
     this.#housekeeping.start()
     this.#keepServers = setTimeout(() => this.#forgetServers(), KEEP_SERVERS_INTERVAL_MS)
+  }
+
+  #tellAdopted(): void {
+    for (const { servers } of this.#director.services.values()) {
+      for (const { key } of servers) this.#network.addServer(key.address)
+    }
+    const { services, servers } = this.#director.counts
+    const { connections } = tables.settings.row(0)
+    const found = `${services} services, ${servers} real servers, ${connections} connections`
+    this.#log('info', `goes on with what an earlier daemon left: ${found}`)
   }
 
   /** Answers on the control socket from here on. Rejects with ControlError. */
@@ -174,22 +194,24 @@ export class DirectorDaemon {
       withAddress: new Set(reaching.map(({ interfaceIndex }) => interfaceIndex)),
       wanted: this.#options.interfaces,
       except: this.#engine.hostDevice,
+      mayBeDown: this.#engine.isLasting,
     })
-    const next = new Map(chosen.map((one) => [one.index, one]))
-    for (const { index, name, mac } of this.#engine.attached) {
-      const now = next.get(index)
-      if (now !== undefined && now.name === name && now.mac === mac) continue
+    const next = new Set(chosen.map(({ index }) => index))
+    for (const { index, name } of this.#engine.attached) {
+      if (next.has(index)) continue
       this.#engine.detach(index)
       this.#hops.setAttached(index, false)
       this.#log('info', `${name}: left to the host`)
     }
     for (const one of chosen) this.#attach(one)
+    for (const { index } of links) this.#hops.setTakesXdp(index, this.#engine.takesXdp(index))
   }
 
-  #attach(one: { index: number; name: string; mac: string }): void {
-    if (this.#engine.attached.some(({ index }) => index === one.index)) return
+  #attach(one: EngineLink): void {
+    const old = this.#engine.attached.find(({ index }) => index === one.index)
+    let why: string
     try {
-      this.#engine.attach(one)
+      why = this.#engine.attach(one)
     } catch (error) {
       if (!(error instanceof KernelError)) throw error
       if (!this.#refused.has(one.index)) this.#log('error', `${one.name}: ${error.message}`)
@@ -198,7 +220,9 @@ export class DirectorDaemon {
     }
     this.#refused.delete(one.index)
     this.#hops.setAttached(one.index, true)
-    this.#log('info', `${one.name}: attached`)
+    const { how } = this.#engine.attached.find(({ index }) => index === one.index)!
+    if (old?.how === how && old.name === one.name) return
+    this.#log('info', `${one.name}: attached by ${how}${why === '' ? '' : ` (${why})`}`)
   }
 
   #forgetServers(): void {
@@ -208,15 +232,33 @@ export class DirectorDaemon {
     this.#keepServers = setTimeout(() => this.#forgetServers(), restMs)
   }
 
-  /** Gives everything back to the host. May be called at any time, twice too. */
-  async close(): Promise<void> {
+  /**
+   * Ends. 'leave': the kernel forwards on, where the engine is in it; 'detach': everything is given back to the host.
+   * May be called at any time, twice too.
+   */
+  async close(ending: 'leave' | 'detach'): Promise<void> {
     clearTimeout(this.#keepServers)
     await this.#control?.close()
     this.#housekeeping.stop()
     this.#network.stop()
-    this.#engine.close()
+    this.#engine.close(ending)
     this.#place.leave()
   }
+}
+
+function beginOrAdopt(
+  engine: Engine,
+  { connectionsMax }: DaemonOptions,
+): { director: Director; hops: Hops } {
+  const { isAdopted } = engine
+  const wait = () => engine.waitForReaders()
+  if (!isAdopted) {
+    const hashSeed = randomBytes(4).readUInt32LE(0)
+    initTables(connectionsMax === undefined ? { hashSeed } : { hashSeed, connectionsMax })
+    return { director: new Director(undefined, wait), hops: Hops.begin() }
+  }
+  if (connectionsMax !== undefined) tables.settings.row(0).connectionsMax = connectionsMax
+  return { director: new Director(adoptTables(), wait), hops: Hops.adopt() }
 }
 
 function faultText(error: unknown): string {

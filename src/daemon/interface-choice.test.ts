@@ -33,7 +33,8 @@ const LINKS = [
 ]
 
 function chosen(facts: Partial<ChoiceFacts>): string {
-  const all = { links: LINKS, withAddress: new Set<number>(), wanted: [], except: 8 }
+  const none = { withAddress: new Set<number>(), wanted: [], mayBeDown: false }
+  const all = { links: LINKS, except: 8, ...none }
   return chooseInterfaces({ ...all, ...facts })
     .map(({ name }) => name)
     .join(' ')
@@ -49,6 +50,12 @@ describe('the engine takes frames', () => {
     const withAddress = new Set([2, 6])
     assert.equal(chosen({ withAddress, wanted: ['eth1', 'port0'] }), 'eth1 port0')
     assert.equal(chosen({ withAddress, wanted: ['down0', 'nowhere0'] }), '')
+  })
+
+  it('from those that are down, too, where that is possible', () => {
+    const withAddress = new Set([2, 4])
+    assert.equal(chosen({ withAddress, mayBeDown: true }), 'eth0 down0')
+    assert.equal(chosen({ wanted: ['down0', 'nowhere0'], mayBeDown: true }), 'down0')
   })
 
   it('never from the loopback, a tunnel, or its own device', () => {

@@ -13,6 +13,7 @@ export interface Attachable {
   readonly index: number
   readonly name: string
   readonly mac: string
+  readonly kind: string | undefined
 }
 
 export interface ChoiceFacts {
@@ -23,15 +24,18 @@ export interface ChoiceFacts {
   readonly wanted: readonly string[]
   /** The engine's own device. */
   readonly except: number | undefined
+  /** Interfaces that are down, too: the first frame when one comes up is taken already. */
+  readonly mayBeDown: boolean
 }
 
 export function chooseInterfaces(facts: ChoiceFacts): Attachable[] {
-  const { links, withAddress, wanted, except } = facts
-  const chosen = links.flatMap(({ index, name, mac, isUp, isLoopback, master }) => {
-    if (mac === undefined || isLoopback || !isUp || index === except) return []
+  const { links, withAddress, wanted, except, mayBeDown } = facts
+  const chosen = links.flatMap(({ index, name, mac, kind, isUp, isLoopback, master }) => {
+    if (mac === undefined || isLoopback || index === except) return []
+    if (!isUp && !mayBeDown) return []
     const isChosen =
       wanted.length > 0 ? wanted.includes(name) : withAddress.has(index) && master === undefined
-    return isChosen ? [{ index, name, mac }] : []
+    return isChosen ? [{ index, name, mac, kind }] : []
   })
   return chosen.slice(0, ATTACHED_MAX)
 }

@@ -35,7 +35,7 @@ export const NONE = 0xffffffff
 
 /** Row 0 is all there is: what is true of the whole packet path. */
 export const Settings = row('settings', {
-  /** These two stay first, whatever else changes: director/schema.ts. */
+  /** These two stay first, whatever else changes: dataplane/schema.ts. */
   schemaVersion: 'u32',
   /** A hash of every table's fields and order. */
   layout: 'u32',
@@ -79,6 +79,8 @@ export const Settings = row('settings', {
   /** drop_packet: of so many new connections one is dropped, 0: none; and where the count stands. */
   dropRate: 'u32',
   dropCount: 'atomic',
+  /** Index of the device by which frames leave that are to be cut; 0: there is none. */
+  cutter: 'u32',
 })
 
 /** What an address is to us, by a 16-bit fold of it; a wrong "perhaps" costs one lookup. */
@@ -378,8 +380,14 @@ export const NeighbourSlot = row('neighbourSlot', { hop: 'u32' })
 export const Interface = row('interface', {
   macLow: 'u32',
   macHigh: 'u16',
-  attached: 'u16',
+  /** InterfaceFlag. */
+  flags: 'u16',
 })
+export const InterfaceFlag = {
+  attached: 1,
+  /** Its driver sends frames that XDP received elsewhere. */
+  takesXdp: 2,
+} as const
 
 /** A datagram in fragments: which ports its first one carried. */
 export const Fragment = row('fragment', {

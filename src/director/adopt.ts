@@ -51,8 +51,8 @@ import { SpecialPorts } from './special-ports.ts'
 import { applySysctls } from './sysctls.ts'
 
 /**
- * What the tables in use hold, put in order. Their schema must be ours (schema.ts). Throws RangeError or AssertionError
- * for tables that no daemon can have left.
+ * What the tables in use hold, put in order. Their schema must be ours (dataplane/schema.ts). Throws RangeError or
+ * AssertionError for tables that no daemon can have left.
  */
 export function adoptTables(): Model {
   const claims = new ClaimLog()

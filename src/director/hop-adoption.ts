@@ -50,12 +50,12 @@ function readNeighbour(row: number): FoundNeighbour {
 }
 
 /** Interfaces as they were; their size is not in the tables. */
-export function findInterfaces(): (Link & { readonly isAttached: boolean })[] {
-  const found: (Link & { readonly isAttached: boolean })[] = []
+export function findInterfaces(): (Link & { readonly flags: number })[] {
+  const found: (Link & { readonly flags: number })[] = []
   for (let index = 0; index < interfaces.memory.capacity; index++) {
-    const { macHigh, macLow, attached } = interfaces.row(index)
+    const { macHigh, macLow, flags } = interfaces.row(index)
     const mac = partsToMac(macHigh, macLow)
-    if (mac !== ZERO_MAC) found.push({ index, mac, mtu: 0, isAttached: attached !== 0 })
+    if (mac !== ZERO_MAC) found.push({ index, mac, mtu: 0, flags })
   }
   return found
 }

@@ -15,7 +15,7 @@ import { familyOf, ipToWords, wordsToIp } from '../base/ip.ts'
 import { macToParts, ZERO_MAC } from '../base/mac.ts'
 import { Flow } from '../dataplane/flow.ts'
 import { findHop } from '../dataplane/route.ts'
-import { interfaces, NONE } from '../dataplane/tables.ts'
+import { InterfaceFlag, interfaces, NONE } from '../dataplane/tables.ts'
 import { findHops, findInterfaces } from './hop-adoption.ts'
 import { HopEntries, type Link } from './hop-entries.ts'
 import type { HopEntry, HopKey, Neighbour, NeighbourState } from './hop-entry.ts'
@@ -46,6 +46,7 @@ export class Hops {
   /** Next hop by address of real server, undefined where no route leads. */
   readonly #servers = new Map<string, HopEntry | undefined>()
   readonly #attached = new Set<number>()
+  readonly #takingXdp = new Set<number>()
   readonly #flow = Flow.local()
   #addresses: readonly OwnAddress[] = []
   #routes: readonly Route[] = []
@@ -68,7 +69,10 @@ export class Hops {
     hops.#abandoned = found.abandoned
     const links = findInterfaces()
     hops.#entries.links = new Map(links.map((link) => [link.index, link]))
-    for (const { index, isAttached } of links) if (isAttached) hops.#attached.add(index)
+    for (const { index, flags } of links) {
+      if ((flags & InterfaceFlag.attached) !== 0) hops.#attached.add(index)
+      if ((flags & InterfaceFlag.takesXdp) !== 0) hops.#takingXdp.add(index)
+    }
     return hops
   }
 
@@ -258,15 +262,30 @@ export class Hops {
     if (isAttached) this.#attached.add(interfaceIndex)
     else this.#attached.delete(interfaceIndex)
     const link = this.#entries.links.get(interfaceIndex)
-    if (link !== undefined) writeInterface(interfaceIndex, link.mac, isAttached)
+    if (link !== undefined) this.#writeInterface(link)
+  }
+
+  /** Can frames be sent out by the interface right from XDP? */
+  setTakesXdp(interfaceIndex: number, takesXdp: boolean): void {
+    if (takesXdp) this.#takingXdp.add(interfaceIndex)
+    else this.#takingXdp.delete(interfaceIndex)
+    const link = this.#entries.links.get(interfaceIndex)
+    if (link !== undefined) this.#writeInterface(link)
+  }
+
+  #writeInterface({ index, mac }: Pick<Link, 'index' | 'mac'>): void {
+    const flags =
+      (this.#attached.has(index) ? InterfaceFlag.attached : 0) |
+      (this.#takingXdp.has(index) ? InterfaceFlag.takesXdp : 0)
+    writeInterface(index, mac, flags)
   }
 
   #writeInterfaces(links: readonly Link[]): void {
     const next = new Map(links.map((link) => [link.index, link]))
     for (const index of this.#entries.links.keys()) {
-      if (!next.has(index)) writeInterface(index, undefined, false)
+      if (!next.has(index)) writeInterface(index, undefined, 0)
     }
-    for (const { index, mac } of links) writeInterface(index, mac, this.#attached.has(index))
+    for (const link of links) this.#writeInterface(link)
     this.#entries.links = next
   }
 }
@@ -278,14 +297,14 @@ export class Hops {
 export function writeInterface(
   interfaceIndex: number,
   mac: string | undefined,
-  isAttached: boolean,
+  flags: number,
 ): void {
   if (interfaceIndex >= interfaces.memory.capacity) return
   const row = interfaces.row(interfaceIndex)
   const { high, low } = macToParts(mac ?? ZERO_MAC)
   row.macHigh = high
   row.macLow = low
-  row.attached = isAttached ? 1 : 0
+  row.flags = flags
 }
 
 function keyOf({ interfaceIndex, ip }: HopKey): HopKey {

@@ -14,10 +14,10 @@ import {
 } from '../dataplane/limits.ts'
 import { SCTP_TIMEOUTS_S } from '../dataplane/sctp.ts'
 import { BYPASS_SERVER } from '../dataplane/forward-bypass.ts'
+import { signTables } from '../dataplane/schema.ts'
 import * as tables from '../dataplane/tables.ts'
 import { writeTcpTransitions } from '../dataplane/tcp.ts'
 import { ICMP_TIMEOUT_S, TCP_TIMEOUTS_S, TimeoutRow, UDP_TIMEOUT_S } from '../dataplane/timeout.ts'
-import { signTables } from './schema.ts'
 import { initSysctls } from './sysctls.ts'
 import { setTimeoutS } from './timeouts.ts'
 

@@ -26,7 +26,7 @@ import { IngressClaim } from '../kernel/ingress-claim.ts'
 import { PacketSocket } from '../kernel/packet-socket.ts'
 import { Tap } from '../kernel/tap.ts'
 import { GsoType, noOffloads, VirtioFlag, type FrameOffloads } from '../kernel/virtio-header.ts'
-import type { AttachedInterface, Engine, EngineClaims, EngineEvents } from './engine.ts'
+import type { AttachedInterface, Engine, EngineClaims, EngineEvents, EngineLink } from './engine.ts'
 import { Transmitter, type Departure } from './transmit.ts'
 import { WaitingFrames } from './waiting-frames.ts'
 
@@ -50,6 +50,8 @@ interface Port extends AttachedInterface {
 
 export class V8Engine implements Engine {
   readonly name = 'v8'
+  readonly isAdopted = false
+  readonly isLasting = false
   readonly tables: TableSet
   readonly #events: EngineEvents
   readonly #slots: number | undefined
@@ -103,8 +105,10 @@ export class V8Engine implements Engine {
     return this.#tap.interfaceIndex
   }
 
-  attach(link: { index: number; name: string; mac: string }): void {
-    if (this.#ports.has(link.index)) return
+  attach(link: EngineLink): string {
+    const old = this.#ports.get(link.index)
+    if (old?.name === link.name && old.mac === link.mac) return ''
+    if (old !== undefined) this.detach(link.index)
     const socket = PacketSocket.open(
       link.index,
       this.#slots === undefined ? {} : { slots: this.#slots },
@@ -117,8 +121,17 @@ export class V8Engine implements Engine {
     }
     this.#transmitter.adopt(socket)
     const readiness = new Readiness(socket.fd, () => this.#receive(port))
-    const port: Port = { ...link, how: 'af_packet', socket, readiness }
-    this.#ports.set(link.index, port)
+    const { index, name, mac } = link
+    const port: Port = { index, name, mac, how: 'af_packet', socket, readiness }
+    this.#ports.set(index, port)
+    return ''
+  }
+
+  /** Packets and this run on one thread. */
+  waitForReaders(): void {}
+
+  takesXdp(): boolean {
+    return false
   }
 
   detach(index: number): void {

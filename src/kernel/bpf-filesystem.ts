@@ -32,8 +32,12 @@ const MNT_DETACH = 2
 
 /** Throws KernelError: EPERM, ENODEV where the kernel knows no bpffs. */
 export function findBpfFilesystem(): BpfFilesystem {
-  const path = [USUAL, ...readMounts('self').map((one) => one.path)].find(isBpfFilesystem)
-  return describe(path ?? mountSomewhere())
+  return describe(mountedBpfFilesystem() ?? mountSomewhere())
+}
+
+/** Where one is mounted already; undefined if none is. */
+export function mountedBpfFilesystem(): string | undefined {
+  return [USUAL, ...readMounts('self').map((one) => one.path)].find(isBpfFilesystem)
 }
 
 /** A new one, empty, there; the folder is made. Throws KernelError: EPERM, ENODEV, EROFS. */

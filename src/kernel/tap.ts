@@ -18,7 +18,7 @@
  */
 import { existsSync, writeFileSync } from 'node:fs'
 import { bytesToMac } from '../base/mac.ts'
-import { close, errnoName, ioctl, open, socket, write } from './ffi.ts'
+import { close, errnoName, ioctl, open, read, socket, write } from './ffi.ts'
 import type { FrameMemory } from './send-queue.ts'
 import { VIRTIO_HEADER_SIZE } from './virtio-header.ts'
 
@@ -95,6 +95,19 @@ export class Tap {
     const name = errnoName(-written)
     this.errors.set(name, (this.errors.get(name) ?? 0) + 1)
     return false
+  }
+
+  /** To wait for frames that the kernel sends out by the device. */
+  get fd(): number {
+    return this.#fd
+  }
+
+  /**
+   * The next frame that the kernel sends out by the device, into `bytes`, the virtio header before it. How many bytes;
+   * 0: there is none.
+   */
+  take(bytes: Uint8Array): number {
+    return Math.max(0, read(this.#fd, bytes))
   }
 
   /** The device is gone. */

@@ -8,6 +8,7 @@ describe("the demonstration's options", () => {
       modes: ['nat', 'dr', 'tun', 'fullnat'],
       family: 4,
       engine: 'auto',
+      attach: 'auto',
       isKept: false,
       isJson: false,
       isCleaning: false,
@@ -15,11 +16,21 @@ describe("the demonstration's options", () => {
   })
 
   it('are read', () => {
-    const options = readOptions(['--mode', 'tun', '--ipv6', '--engine=v8', '--keep', '--json'])
+    const options = readOptions([
+      '--mode',
+      'tun',
+      '--ipv6',
+      '--engine=v8',
+      '--attach',
+      'tc',
+      '--keep',
+      '--json',
+    ])
     assert.deepEqual(options, {
       modes: ['tun'],
       family: 6,
       engine: 'v8',
+      attach: 'tc',
       isKept: true,
       isJson: true,
       isCleaning: false,
@@ -34,6 +45,7 @@ describe("the demonstration's options", () => {
   const wrong: readonly [string[], RegExp][] = [
     [['--mode', 'nta'], /^--mode is one of nat, dr, tun, fullnat, all$/],
     [['--engine', 'v9'], /^--engine is one of auto, kernel, v8$/],
+    [['--attach', 'xpd'], /^--attach is one of auto, xdp, tc$/],
     [['--modes', 'nat'], /--modes/],
     [['nat'], /nat/],
     [['--mode'], /--mode/],

@@ -59,6 +59,7 @@ class Demo {
   readonly #startedMs = performance.now()
   readonly #summaries: Partial<Record<ModeName, ModeSummary>> = {}
   #engine = ''
+  #attached: readonly string[] = []
 
   constructor(options: DemoOptions) {
     this.#options = options
@@ -98,9 +99,14 @@ class Demo {
   }
 
   async #showIn(lan: Lan, name: ModeName): Promise<void> {
-    const { engine, isKept, family } = this.#options
-    const { evidence, engine: ran } = await runMode(lan, modeOf(name, family), {
+    const { engine, attach, isKept, family } = this.#options
+    const {
+      evidence,
+      engine: ran,
+      attached,
+    } = await runMode(lan, modeOf(name, family), {
       engine,
+      attach,
       isKept,
       folder: `${labFolder()}/${name}`,
       onProgress: (what) => this.#progress(`${name}: ${what}`),
@@ -109,6 +115,7 @@ class Demo {
     if (isKept) lan.hosts.forEach((host) => host.close())
     else findings.push(takeDown(lan))
     this.#engine = ran
+    this.#attached = attached
     this.#summaries[name] = summarise(evidence, findings)
     for (const line of describeMode(evidence, findings, this.#hasColour())) this.#say(line)
   }
@@ -118,12 +125,15 @@ class Demo {
     const ok = all.every((summary) => summary.ok)
     const requests = all.reduce((sum, summary) => sum + summary.requests, 0)
     const seconds = ((performance.now() - this.#startedMs) / 1000).toFixed(0)
-    const verdict = `engine ${this.#engine}: ${requests} requests in ${seconds} s, all promises kept`
+    const places = [...new Set(this.#attached)].join(', ')
+    const verdict = `engine ${this.#engine} (${places}): ${requests} requests in ${seconds} s, all promises kept`
     const text = ok ? verdict : 'not all promises were kept'
     this.#say(this.#describe({ isKept: ok, text }))
     if (this.#options.isKept) this.#explainKept()
     if (this.#options.isJson) {
-      console.log(JSON.stringify({ ok, engine: this.#engine, modes: this.#summaries }))
+      const [engine, attached, modes] = [this.#engine, this.#attached, this.#summaries]
+      const result = { ok, engine, attached, modes }
+      console.log(JSON.stringify(result))
     }
     return ok ? Exit.done : Exit.no
   }

@@ -9,7 +9,25 @@ import type { Host } from './host.ts'
 
 export type EngineChoice = 'auto' | 'kernel' | 'v8'
 
+export type AttachChoice = 'auto' | 'xdp' | 'tc'
+
+export interface DirectorOptions {
+  readonly attach?: AttachChoice
+  /** Further arguments; as a rule, that it leaves nothing in the kernel when it ends. */
+  readonly more?: readonly string[]
+}
+
 const STOP_MS = 5000
+
+interface Status {
+  readonly engine: string
+  readonly interfaces: readonly { readonly how: string }[]
+}
+
+/** Of the kernel engine: what the director's host is called. */
+export function instanceOf({ namespace }: Host): string {
+  return namespace
+}
 
 export class Director {
   readonly #host: Host
@@ -28,9 +46,12 @@ export class Director {
     interfaces: readonly string[],
     engine: EngineChoice,
     folder: string,
+    options: DirectorOptions = {},
   ): Promise<Director> {
+    const { attach = 'auto', more = ['--detach-on-exit'] } = options
     const socket = `${folder}/sluice.sock`
-    const args = ['run', '--engine', engine, '--socket', socket, '--interface', ...interfaces]
+    const args = ['run', '--engine', engine, '--attach', attach, '--socket', socket]
+    args.push('--name', instanceOf(host), ...more, '--interface', ...interfaces)
     const child = await startCommand(host, 'sluice', args, `${folder}/director.log`)
     return new Director(host, child, socket)
   }
@@ -40,10 +61,10 @@ export class Director {
     return this.#call('ipvsadm', args, input)
   }
 
-  /** Which engine runs. */
-  async engine(): Promise<string> {
-    const status = JSON.parse(await this.#call('sluice', 'status --json')) as { engine: string }
-    return status.engine
+  /** Which engine runs, and where it sits on each interface. */
+  async engine(): Promise<{ engine: string; attached: readonly string[] }> {
+    const answer = JSON.parse(await this.#call('sluice', 'status --json')) as Status
+    return { engine: answer.engine, attached: answer.interfaces.map(({ how }) => how) }
   }
 
   /** Asks it to end. True if it did so by itself and with exit status 0. */

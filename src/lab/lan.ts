@@ -11,6 +11,7 @@
 import { closeSync } from 'node:fs'
 import { addLink, addVeth, changeLink } from '../kernel/link.ts'
 import { openNamespace } from '../kernel/netns.ts'
+import { changeOffloads } from '../kernel/offload.ts'
 import { Host, type Family } from './host.ts'
 import { clearNamespaces } from './leftovers.ts'
 
@@ -73,6 +74,15 @@ export class Lan {
     changeLink(central.socket, central.indexOf(port), { master: central.indexOf(network) })
     central.raise(port)
     host.raise(network)
+  }
+
+  /**
+   * Makes the far end of the host's cable fit for XDP on this one: it sends frames with whole checksums, and takes
+   * frames that XDP sends (veth does so where GRO is on).
+   */
+  readyForXdp(hostName: string, network: string): void {
+    const port = `${hostName}-${network}`
+    changeOffloads(this.host(SWITCH).socket, port, { txChecksum: false, gro: true })
   }
 
   /** Ends every process in the lab and removes its namespaces, and with them all interfaces. Twice is harmless. */

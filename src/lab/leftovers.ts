@@ -14,6 +14,8 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
+import { join } from 'node:path'
+import { mountedBpfFilesystem } from '../kernel/bpf-filesystem.ts'
 import { isKernelError } from '../kernel/errno.ts'
 import { deleteNamespace, listNamespaces } from '../kernel/netns.ts'
 
@@ -66,12 +68,32 @@ export function clearLeftovers(kept: 'spare kept' | 'also kept'): number[] {
 /** Everything that this process's labs are, or that one's. */
 export function clearLab(pid: number = process.pid): void {
   clearNamespaces(`${labPrefix(pid)}-`)
+  clearInstances(`${labPrefix(pid)}-`)
   rmSync(`${FOLDER}/${pid}`, { recursive: true, force: true })
   try {
     rmdirSync(FOLDER)
   } catch {
     // Others have labs, or nobody ever had one.
   }
+}
+
+/** What directors that were killed left in the kernel: their names, since all else went with the namespaces. */
+export function clearInstances(prefix: string): void {
+  for (const name of listInstances().filter((each) => each.startsWith(prefix))) {
+    const folder = instanceFolder(name)
+    for (const pin of readdirSync(folder)) rmSync(join(folder, pin))
+    rmdirSync(folder)
+  }
+}
+
+/** Of the kernel engine, whosesoever. */
+export function listInstances(): string[] {
+  const folder = instanceFolder('')
+  return existsSync(folder) ? readdirSync(folder) : []
+}
+
+function instanceFolder(name: string): string {
+  return join(mountedBpfFilesystem() ?? '/nowhere', 'sluice', name)
 }
 
 /** Removes the namespaces whose names begin so, after ending every process in them. */

@@ -4,7 +4,7 @@
 import { mkdirSync, readFileSync } from 'node:fs'
 import { buildMode } from './build-mode.ts'
 import { startCommand } from './commands.ts'
-import { Director, type EngineChoice } from './director.ts'
+import { Director, type AttachChoice, type EngineChoice } from './director.ts'
 import type { Evidence, Phase, Volume } from './evidence.ts'
 import type { Host } from './host.ts'
 import type { Lan } from './lan.ts'
@@ -24,6 +24,7 @@ import { Traffic } from './traffic.ts'
 
 export interface ModeOptions {
   readonly engine: EngineChoice
+  readonly attach: AttachChoice
   /** For sockets, logs and configurations of this mode. */
   readonly folder: string
   readonly isKept: boolean
@@ -35,6 +36,8 @@ export interface ModeOutcome {
   readonly evidence: Evidence
   /** The engine that ran. */
   readonly engine: string
+  /** Where it sat, on each of the director's interfaces. */
+  readonly attached: readonly string[]
 }
 
 /** In an empty LAN, which the caller takes down. Throws Lacking, KernelError, and Error if it cannot go on. */
@@ -46,16 +49,18 @@ export async function runMode(lan: Lan, mode: Mode, options: ModeOptions): Promi
   onProgress('starting the director, and nginx and a UDP service on each real server')
   const plan = mode.hosts.find(({ name }) => name === 'director')!
   const interfaces = Object.keys(plan.addresses)
+  const { engine: wish, attach } = options
+  if (attach === 'xdp') for (const network of interfaces) lan.readyForXdp('director', network)
   const [director] = await Promise.all([
-    Director.start(lan.host('director'), interfaces, options.engine, folder),
+    Director.start(lan.host('director'), interfaces, wish, folder, { attach }),
     ...mode.servers.map((server) => startServer(lan.host(server.name), mode, server, folder)),
   ])
   await configure(director, mode)
   const measured = await runTraffic(lan, mode, director, options)
   const counted = readCounters(await director.ipvsadm('-L -n --stats --exact'))
-  const engine = await director.engine()
+  const { engine, attached } = await director.engine()
   const stoppedCleanly = options.isKept ? undefined : await director.stop()
-  return { engine, evidence: { mode, ...measured, counted, stoppedCleanly } }
+  return { engine, attached, evidence: { mode, ...measured, counted, stoppedCleanly } }
 }
 
 async function startServer(host: Host, mode: Mode, plan: HostPlan, folder: string): Promise<void> {

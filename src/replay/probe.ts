@@ -7,7 +7,7 @@ import { viewOf } from '../base/bytes.ts'
 import { Flow } from '../dataplane/flow.ts'
 import { flow, forward } from '../dataplane/main.ts'
 import { findHop } from '../dataplane/route.ts'
-import { hops, interfaces, NONE } from '../dataplane/tables.ts'
+import { hops, InterfaceFlag, interfaces, NONE } from '../dataplane/tables.ts'
 import { refuse, serverText } from '../director/check.ts'
 import type { Refusal, ServerKey } from '../director/model.ts'
 import { Packet } from '../subset/packet.ts'
@@ -102,7 +102,7 @@ function findIngress(client: string): { ingress: number; senderMac: string } {
 function firstAttached(): number {
   const { capacity } = interfaces.memory
   for (let index = 1; index < capacity; index++)
-    if (interfaces.row(index).attached === 1) return index
+    if ((interfaces.row(index).flags & InterfaceFlag.attached) !== 0) return index
   return 1
 }
 

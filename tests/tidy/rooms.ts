@@ -20,7 +20,7 @@ export const ROOMS: Readonly<Record<string, string>> = {
   bpf: 'base',
   compiler: 'base, bpf',
   kernel: 'base, bpf, subset, wire',
-  engine: 'base, subset, wire, dataplane, kernel',
+  engine: 'base, bpf, subset, wire, dataplane, kernel',
 
   // Third floor: the control plane, pure state machines that do not know each other.
   director: 'base, subset, wire, dataplane',

@@ -3,8 +3,10 @@
  *
  * The version counts changes of meaning, the layout is a hash of every table's name, fields and order. They stand in
  * the first two words of `settings`, of this and any other version. Version 0: a daemon ended while it made the tables.
+ *
+ * @control
  */
-import { Settings, SCHEMA_VERSION, settings, TABLES } from '../dataplane/tables.ts'
+import { Settings, SCHEMA_VERSION, settings, TABLES } from './tables.ts'
 import type { AnyTable } from '../subset/table.ts'
 
 const FNV_OFFSET = 0x811c9dc5

@@ -1,0 +1,130 @@
+/**
+ * An instance of the kernel engine: all of it that outlives its daemon, in one folder of a bpffs.
+ *
+ *     /sys/fs/bpf/sluice/NAME/      locked by the daemon that has it, as long as it lives
+ *         table_connections …       maps
+ *         link_2_xdp  link_2_tcx    attachments of interface 2
+ *         clsact_2                  a mark: there is a filter of ours on interface 2 (its program)
+ *         clsact_2_made             a mark: clsact was put there by us
+ *
+ * A name in bpffs has no dots.
+ */
+import { mkdirSync, openSync, readdirSync, rmdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { assert } from '../base/assert.ts'
+import { findBpfFilesystem, mountedBpfFilesystem } from '../kernel/bpf-filesystem.ts'
+import { unpin } from '../kernel/bpf-pin.ts'
+import { isKernelError, toKernelError } from '../kernel/errno.ts'
+import { close, tryLockFile } from '../kernel/ffi.ts'
+import { EngineProblem } from './engine.ts'
+
+const FOLDER = 'sluice'
+const TABLE = 'table_'
+
+export const DEFAULT_INSTANCE = 'default'
+
+/** May an instance be called so? */
+export function isInstanceName(name: string): boolean {
+  return /^[\w-]{1,64}$/.test(name)
+}
+
+export class Instance {
+  readonly name: string
+  readonly folder: string
+  /** Will another process find it? Not where the bpffs belongs to this mount namespace alone. */
+  readonly isLasting: boolean
+  readonly #lock: number
+  #isHeld = true
+
+  private constructor(name: string, folder: string, isLasting: boolean, lock: number) {
+    this.name = name
+    this.folder = folder
+    this.isLasting = isLasting
+    this.#lock = lock
+  }
+
+  /**
+   * The instance of that name, made if there is none, for this object alone. Throws EngineProblem if another process
+   * has it, KernelError where there can be no bpffs.
+   */
+  static take(name: string): Instance {
+    const { path, isLasting } = findBpfFilesystem()
+    const folder = join(path, FOLDER, name)
+    makeFolder(folder)
+    const lock = openSync(folder, 'r')
+    if (tryLockFile(lock)) return new Instance(name, folder, isLasting, lock)
+    close(lock)
+    throw new EngineProblem(
+      `another process runs the instance "${name}": choose another --name for a second director, or end that one`,
+      false,
+    )
+  }
+
+  /** Names of all pins. */
+  get pins(): string[] {
+    return namesIn(this.folder)
+  }
+
+  pathOf(pin: string): string {
+    return join(this.folder, pin)
+  }
+
+  tablePath(table: string): string {
+    return this.pathOf(TABLE + table)
+  }
+
+  /** Takes all names away: what they named ends where nobody else has it. */
+  clear(): void {
+    for (const pin of this.pins) unpin(this.pathOf(pin))
+  }
+
+  /** Lets go of it, and leaves it there. Letting go twice is harmless. */
+  release(): void {
+    if (!this.#isHeld) return
+    this.#isHeld = false
+    close(this.#lock)
+  }
+
+  /** Removes it with all its pins, and lets go of it. */
+  remove(): void {
+    this.clear()
+    try {
+      rmdirSync(this.folder)
+    } catch (error) {
+      throw toKernelError(`remove ${this.folder}`, error)
+    } finally {
+      this.release()
+    }
+  }
+}
+
+/** Names of all instances, in no order; none where there is no bpffs, which is not looked for any further. */
+export function listInstances(): string[] {
+  const path = mountedBpfFilesystem()
+  return path === undefined ? [] : namesIn(join(path, FOLDER))
+}
+
+/** Of an instance that another process may have. Asserts that there is a bpffs. */
+export function tablePathOf(instance: string, table: string): string {
+  const path = mountedBpfFilesystem()
+  assert(path !== undefined, 'the bpffs is still there')
+  return join(path, FOLDER, instance, TABLE + table)
+}
+
+function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 })
+  } catch (error) {
+    throw toKernelError(`make ${path}`, error)
+  }
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+  } catch (error) {
+    const failure = toKernelError(`read ${folder}`, error)
+    if (isKernelError(failure, 'ENOENT')) return []
+    throw failure
+  }
+}

@@ -1,0 +1,304 @@
+/**
+ * The kernel engine: the packet path as programs of the kernel, at XDP or tc, on tables that this process shares.
+ *
+ *      NIC ─► packet path ─┬─ send ─► another interface
+ *              │  ▲        ├─ pass ─► the host's stack
+ *      tables ◄┘  │        ├─ hold ─► the kernel resolves the neighbour, and keeps the frame meanwhile
+ *        ▲        │        └─ too long for its way ─► TAP device ─► cut here
+ *        └── mapped into this process
+ *
+ * Nothing here touches a frame but those that must be cut. What was attached forwards on when this process ends or is
+ * killed; the next one finds it by the instance's names (instance.ts), adopts tables and attachments, and puts its own
+ * programs in the place of the old ones, each in one step. Why so: docs/decisions/0008-the-kernel-engine.md.
+ */
+import { ZERO_MAC } from '../base/mac.ts'
+import { setNow } from '../subset/clock.ts'
+import { shareMemory } from '../subset/shared-memory.ts'
+import type { TableSet } from '../subset/table.ts'
+import { settings } from '../dataplane/tables.ts'
+import { ProgramBarrier } from '../kernel/bpf-barrier.ts'
+import { JiffiesClock } from '../kernel/bpf-clock.ts'
+import { probeBpf, type Fact } from '../kernel/bpf-features.ts'
+import { isKernelError } from '../kernel/errno.ts'
+import { openRtnetlink } from '../kernel/rtnetlink.ts'
+import { readXdpFeatures } from '../kernel/xdp-features.ts'
+import { readArtefact } from './artefact-file.ts'
+import { choosePlaces, type AttachWish, type Place } from './attach-choice.ts'
+import { Cutter } from './cutter.ts'
+import { EngineProblem, type AttachedInterface, type Engine, type EngineLink } from './engine.ts'
+import { Instance, isInstanceName } from './instance.ts'
+import { ownNetwork } from './instances.ts'
+import { Attachment, type AttachmentSurroundings } from './kernel-attachment.ts'
+import { KernelClock } from './kernel-clock.ts'
+import { KernelPrograms, type ReadProgram } from './kernel-programs.ts'
+import { KernelTables } from './kernel-tables.ts'
+
+export interface KernelEngineOptions {
+  /** Name of the instance. */
+  readonly instance: string
+  readonly attach: AttachWish
+  /** Rows by table name, where not the default. An instance that is there keeps its own. */
+  readonly capacities: Readonly<Record<string, number>>
+  /** For tests: other programs than the build's, and as on kernels before 6.6. */
+  readonly readProgram?: ReadProgram
+  readonly hasTcx?: false
+}
+
+export interface KernelEngineEvents {
+  onProblem(text: string): void
+}
+
+/** Without one of these there is no kernel engine. */
+const NEEDED: readonly Fact[] = [
+  'canLoad',
+  'pins',
+  'mappableMaps',
+  'largeValues',
+  'fetchingAtomics',
+  'jiffies',
+]
+
+interface Port {
+  readonly attachment: Attachment
+  readonly name: string
+  readonly mac: string
+}
+
+interface Parts extends AttachmentSurroundings {
+  readonly programs: KernelPrograms
+  readonly tables: KernelTables
+  readonly clock: KernelClock
+  readonly isAdopted: boolean
+}
+
+export class KernelEngine implements Engine {
+  readonly name = 'kernel'
+  readonly isAdopted: boolean
+  readonly isLasting = true
+  readonly #with: Parts
+  readonly #wish: AttachWish
+  readonly #ports = new Map<number, Port>()
+  readonly #cutter: Cutter | undefined
+  readonly #barrier = ProgramBarrier.open()
+
+  private constructor(parts: Parts, wish: AttachWish, cutter: Cutter | undefined) {
+    this.#with = parts
+    this.#wish = wish
+    this.isAdopted = parts.isAdopted
+    this.#cutter = cutter
+  }
+
+  /**
+   * In this thread's network namespace. Throws EngineProblem, KernelError; what forwarded before forwards on then.
+   */
+  static open(options: KernelEngineOptions, events: KernelEngineEvents): KernelEngine {
+    const { readProgram = readArtefact } = options
+    readProgram('tc')
+    const hasTcx = refuseLacks() && options.hasTcx !== false
+    const instance = takeInstance(options.instance, events)
+    const closers: (() => void)[] = [() => instance.release()]
+    try {
+      const found = KernelTables.find(instance)
+      if (found === undefined) instance.clear()
+      const tables = found ?? KernelTables.make(instance, options.capacities)
+      closers.push(() => tables.close())
+      if (found === undefined) closers.push(() => instance.remove())
+      claimNetwork(instance, tables, found !== undefined)
+      const { clock, hertz } = readClock()
+      const programs = new KernelPrograms(tables, hertz, readProgram)
+      const socket = openRtnetlink()
+      closers.push(() => {
+        programs.close()
+        socket.close()
+      })
+      const isAdopted = found !== undefined
+      const parts = { instance, tables, programs, socket, clock, isAdopted, hasTcx }
+      programs.get('tc')
+      shareMemory()
+      const engine = new KernelEngine(parts, options.attach, openCutter(parts, events))
+      engine.#adopt(events)
+      engine.tick()
+      return engine
+    } catch (error) {
+      for (const close of closers.reverse()) close()
+      throw error
+    }
+  }
+
+  /** Goes on with what is attached; from here on it runs this release's programs. */
+  #adopt({ onProblem }: KernelEngineEvents): void {
+    for (const attachment of Attachment.findAll(this.#with)) {
+      const { index } = attachment
+      if (!attachment.isWhole) {
+        attachment.detach()
+        continue
+      }
+      try {
+        attachment.renew()
+      } catch (error) {
+        if (!isKernelError(error)) throw error
+        onProblem(`interface ${index} runs the programs of an earlier daemon: ${error.message}`)
+      }
+      this.#ports.set(index, { attachment, name: `interface ${index}`, mac: ZERO_MAC })
+    }
+  }
+
+  get tables(): TableSet {
+    return this.#with.tables.set
+  }
+
+  get attached(): readonly AttachedInterface[] {
+    return [...this.#ports].map(([index, { name, mac, attachment }]) => {
+      return { index, name, mac, how: attachment.how }
+    })
+  }
+
+  get hostDevice(): number | undefined {
+    return this.#cutter?.interfaceIndex
+  }
+
+  attach(link: EngineLink): string {
+    const { index, name, mac, kind } = link
+    const old = this.#ports.get(index)?.attachment
+    const { places, why } = choosePlaces(this.#wish, kind)
+    if (old?.isWhole === true && places.includes(old.place)) {
+      this.#ports.set(index, { attachment: old, name, mac })
+      return ''
+    }
+    const { attachment, refusals } = this.#attachSomewhere(index, places)
+    this.#ports.set(index, { attachment, name, mac })
+    // Only now: a frame that both see goes where the first sends it.
+    old?.detach()
+    return [why, ...refusals].join('; ')
+  }
+
+  #attachSomewhere(
+    index: number,
+    places: readonly Place[],
+  ): { attachment: Attachment; refusals: string[] } {
+    const refusals: string[] = []
+    for (const place of places.slice(0, -1)) {
+      try {
+        return { attachment: Attachment.make(index, place, this.#with), refusals }
+      } catch (error) {
+        if (!isKernelError(error)) throw error
+        refusals.push(`${place} was refused: ${error.message}`)
+      }
+    }
+    const attachment = Attachment.make(index, places.at(-1)!, this.#with)
+    return { attachment, refusals }
+  }
+
+  detach(index: number): void {
+    this.#ports.get(index)?.attachment.detach()
+    this.#ports.delete(index)
+  }
+
+  takesXdp(index: number): boolean {
+    if (![...this.#ports.values()].some(({ attachment }) => attachment.place !== 'tc')) return false
+    const features = readXdpFeatures(index)
+    return features?.takesFrames ?? this.#ports.get(index)?.attachment.how === 'xdp'
+  }
+
+  /** The packet path sees every frame, and leaves to the host what is not its own. */
+  updateClaims(): void {}
+
+  /** The kernel itself keeps frames that wait. */
+  releaseWaiting(): void {}
+
+  waitForReaders(): void {
+    this.#barrier.wait()
+  }
+
+  tick(): void {
+    this.tables.use()
+    setNow(this.#with.clock.ticks())
+  }
+
+  counters(): Record<string, number> {
+    return { tableBytes: this.#with.tables.bytes, ...this.#cutter?.counters() }
+  }
+
+  close(ending: 'leave' | 'detach'): void {
+    const { instance, tables, programs, socket } = this.#with
+    settings.row(0).cutter = 0
+    this.#cutter?.close()
+    this.#barrier.close()
+    for (const { attachment } of this.#ports.values()) {
+      if (ending === 'detach') attachment.detach()
+      else attachment.close()
+    }
+    this.#ports.clear()
+    programs.close()
+    socket.close()
+    tables.close()
+    if (ending === 'detach') instance.remove()
+    else instance.release()
+  }
+}
+
+/** Throws EngineProblem. Is there tcx? */
+function refuseLacks(): boolean {
+  const { lacks } = probeBpf()
+  for (const fact of NEEDED) {
+    const sentence = lacks.get(fact)
+    if (sentence !== undefined) throw new EngineProblem(sentence, true)
+  }
+  const [tcx, filters] = [lacks.get('tcx'), lacks.get('tcFilters')]
+  if (tcx !== undefined && filters !== undefined) throw new EngineProblem(filters, true)
+  return tcx === undefined
+}
+
+function takeInstance(name: string, { onProblem }: KernelEngineEvents): Instance {
+  if (!isInstanceName(name)) {
+    const sentence = `"${name}" cannot name an instance: letters, digits, - and _ can`
+    throw new EngineProblem(sentence, false)
+  }
+  const instance = Instance.take(name)
+  if (!instance.isLasting) {
+    onProblem(
+      `${instance.folder} belongs to this mount namespace alone, as \`ip netns exec\` makes one, and ends with it: ` +
+        'so would forwarding. `nsenter --net` keeps the mounts',
+    )
+  }
+  return instance
+}
+
+/** Tables name interfaces by number, so they belong to one network namespace. Throws EngineProblem. */
+function claimNetwork(instance: Instance, tables: KernelTables, isAdopted: boolean): void {
+  tables.set.use()
+  const row = settings.row(0)
+  const network = ownNetwork()
+  if (isAdopted && row.network !== network) {
+    throw new EngineProblem(
+      `the instance "${instance.name}" belongs to another network namespace: choose another --name, ` +
+        `or end it with \`sluice detach --name ${instance.name}\``,
+      false,
+    )
+  }
+  row.network = network
+}
+
+function readClock(): { clock: KernelClock; hertz: number } {
+  const jiffies = new JiffiesClock()
+  try {
+    const hertz = jiffies.hertz()
+    return { clock: new KernelClock(jiffies.read(), hertz), hertz }
+  } finally {
+    jiffies.close()
+  }
+}
+
+/** Without one, frames that are too long are dropped, and counted. */
+function openCutter(parts: Parts, { onProblem }: KernelEngineEvents): Cutter | undefined {
+  try {
+    const cutter = Cutter.open('sluice%d', parts.tables.set)
+    settings.row(0).cutter = cutter.interfaceIndex
+    return cutter
+  } catch (error) {
+    if (!isKernelError(error)) throw error
+    settings.row(0).cutter = 0
+    onProblem(`datagrams that are too long for their way are dropped and not cut: ${error.message}`)
+    return undefined
+  }
+}

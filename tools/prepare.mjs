@@ -27,6 +27,8 @@ export const BENCH_PACKAGES = [
   { command: 'wrk', package: 'wrk', why: 'requests by the thousand' },
   { command: 'iperf3', package: 'iperf3', why: 'bytes by the gigabit' },
   { command: 'haproxy', package: 'haproxy', why: 'a peer' },
+  { command: 'clang-19', package: 'clang-19', why: 'yardsticks in C' },
+  { file: '/usr/include/bpf/libbpf.h', package: 'libbpf-dev', why: 'to run them' },
   {
     file: '/usr/lib/nginx/modules/ngx_stream_module.so',
     package: 'libnginx-mod-stream',

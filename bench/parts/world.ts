@@ -1,21 +1,15 @@
 /**
- * A director in memory, for measuring: one virtual service with sixteen real servers, frames of as many clients as
- * wanted, and no interface.
+ * A packet path in memory, for measuring: frames of as many clients as wanted, and no interface.
  */
-import { Director } from '../../src/director/director.ts'
-import { Hops } from '../../src/director/hops.ts'
-import { initTables } from '../../src/director/init.ts'
 import type { ForwardingMethod } from '../../src/director/model.ts'
-import type { Route } from '../../src/director/routes.ts'
 import { forward } from '../../src/dataplane/main.ts'
 import { TABLES } from '../../src/dataplane/tables.ts'
 import { Packet } from '../../src/subset/packet.ts'
-import { setNow } from '../../src/subset/clock.ts'
 import { allocateTables } from '../../src/subset/table.ts'
 import { TcpFlag } from '../../src/wire/tcp.ts'
 import { tcpFrame } from '../../src/wire/flow.ts'
+import { furnish } from './furnish.ts'
 
-const SERVERS = 16
 export const VIP = '10.0.0.100'
 const MAC = '02:00:00:00:00:01'
 
@@ -34,55 +28,7 @@ export class World {
 
   constructor(forwarding: ForwardingMethod) {
     allocateTables(TABLES).use()
-    initTables({ hashSeed: 0x5eed })
-    setNow(1)
-    const hops = Hops.begin()
-    const addresses = [
-      { ip: '10.0.0.1', bits: 8 },
-      { ip: VIP, bits: 32 },
-    ]
-    hops.apply({
-      links: [{ index: 1, mac: MAC, mtu: 1500 }],
-      addresses: addresses.map(({ ip, bits }) => ({
-        interfaceIndex: 1,
-        ip,
-        subnet: { ip, bits },
-        scope: 'global',
-        isDeprecated: false,
-      })),
-      routes: [route('0.0.0.0', 0, '10.0.0.2'), route('10.9.0.0', 24, undefined)],
-    })
-    const neighbours = ['10.0.0.2', ...serverAddresses()]
-    neighbours.forEach((ip, i) => {
-      const mac = `02:00:00:00:01:${i.toString(16).padStart(2, '0')}`
-      hops.changeNeighbour({ interfaceIndex: 1, ip, mac, state: 'permanent' })
-    })
-    hops.setAttached(1, true)
-    this.#addService(forwarding)
-  }
-
-  #addService(forwarding: ForwardingMethod): void {
-    const director = new Director()
-    const key = { protocol: 'tcp', address: VIP, port: 80 } as const
-    must(
-      director.addService(key, {
-        scheduler: 'rr',
-        schedulerFlags: 0,
-        persistenceTimeoutS: 0,
-        netmask: 0xffffffff,
-        onePacket: false,
-        persistenceEngine: null,
-      }),
-    )
-    const tunnel = { type: 'ipip', port: 0, checksum: 'none' } as const
-    const settings = { forwarding, weight: 1, upperThreshold: 0, lowerThreshold: 0, tunnel }
-    for (const address of serverAddresses()) {
-      must(director.addServer(key, { address, port: 80 }, settings))
-    }
-    if (forwarding !== 'fullnat') return
-    for (let i = 1; i <= 8; i++) {
-      must(director.locals.add(director.find(key)!, `10.8.0.${i}`))
-    }
+    furnish({ forwarding, vip: VIP, mac: MAC })
   }
 
   /** Frames that clients send: a SYN, or an ACK of 64 bytes. */
@@ -118,18 +64,4 @@ export class World {
     const more = sum + (address >>> 16) - 0x0a40
     view.setUint16(START + IP_CHECKSUM, ((more & 0xffff) + (more >>> 16)) ^ 0xffff)
   }
-}
-
-function serverAddresses(): string[] {
-  return Array.from({ length: SERVERS }, (_, i) => `10.9.0.${i + 1}`)
-}
-
-function route(ip: string, bits: number, gateway: string | undefined): Route {
-  const nexthops = [{ gateway, interfaceIndex: 1 }] as const
-  const common = { metric: 0, mtu: undefined, preferredSource: undefined }
-  return { kind: 'forward', prefix: { ip, bits }, nexthops, ...common }
-}
-
-function must(outcome: unknown): void {
-  if (outcome !== null) throw new Error(`refused: ${JSON.stringify(outcome)}`)
 }

@@ -25,6 +25,8 @@ export type ProgramName = 'tc' | 'xdp' | 'companion'
 /** Throws Error where there is none. */
 export type ReadProgram = (name: ProgramName) => Artefact
 
+/** Letters that the kernel takes for a program's name. */
+const NAME_MAX = 15
 /** Where the random numbers of a CPU's area begin (src/compiler/area.ts). */
 const SEED_OFFSET = 0
 
@@ -61,7 +63,8 @@ export class KernelPrograms {
       maps.set(name, { ...map, rowBytes })
     }
     try {
-      return loadArtefact(artefact, maps, this.#hertz).fd
+      const named = { ...artefact, name: artefact.name.slice(0, NAME_MAX) }
+      return loadArtefact(named, maps, this.#hertz).fd
     } catch (error) {
       if (!(error instanceof CompiledProgramRefusal)) throw error
       throw new EngineProblem(`this kernel refuses the packet path: ${error.message}`, true)

@@ -25,7 +25,7 @@ describe('each reason', () => {
     for (const [name, number] of REASONS) {
       const verdict = verdictOf(number)
       assert.ok(verdicts.has(verdict), name)
-      const isSent = /^(to[CS]|icmpTo|answered)/.test(name)
+      const isSent = /^(to[CS]|icmpTo|answered|bypassed)/.test(name)
       assert.equal(verdictName(verdict) === 'send', isSent, name)
     }
     assert.equal(verdictName(verdictOf(Reason.nextHopUnresolved)), 'hold')

@@ -2,9 +2,9 @@
  * The packet path in the kernel, in nanoseconds a frame, beside load balancers in C written for the purpose
  * (yardsticks/yardsticks.bpf.c), under BPF_PROG_TEST_RUN: no interface, no driver, only the program.
  *
- * All candidates take turns in one process, frame by frame the same flows, and the time of making the frame is taken off
- * (yardsticks/measure.c). What counts are the ratios: NAT and DR to the C program that translates, TUN to the one that
- * encapsulates, a frame that is none of ours to the empty program. Best of the rounds.
+ * All candidates take turns in one process, frame by frame the same flows, and the time of making the frame is taken
+ * off (yardsticks/measure.c). What counts are the ratios: NAT and DR to the C program that translates, TUN to the one
+ * that encapsulates, a frame that is none of ours to the empty program. Best of the rounds.
  *
  *   npm run bench -- kernel [--rounds=5] [--repeat=1000000] [--cpu=1]
  */

@@ -80,6 +80,8 @@ function relay(context: TestContext, from: PacketSocket, to: PacketSocket): Rela
       to.send(from.memory, from.frameStart, from.frameLength)
       if (slots.length === BATCH) break
     }
+    // Called for nothing: a peer has ended, and with its namespace the cable that this socket was at.
+    if (slots.length === 0) from.takeError()
     to.flush()
     while (slots.length > 0) from.release(slots.pop()!)
   })

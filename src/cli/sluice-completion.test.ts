@@ -114,6 +114,7 @@ describe('in bash', () => {
       ['ipvsadm-save --e', '--extended'],
       ['sluice expl', 'explain'],
       ['sluice completion ', 'bash zsh --help'],
+      ['sluice compile --program c', 'companion'],
     ]
     const got = await replies(cases.map(([line]) => line))
     assert.deepEqual(

@@ -35,6 +35,10 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     summary: 'run recorded frames through the packet path',
     load: () => import('./sluice-replay.ts'),
   },
+  compile: {
+    summary: 'compile the packet path, or a file of your own, to eBPF',
+    load: () => import('./sluice-compile.ts'),
+  },
   mark: {
     summary: 'which packets have which firewall mark',
     load: () => import('./sluice-mark.ts'),

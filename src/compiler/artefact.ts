@@ -7,7 +7,7 @@ import { encode } from '../bpf/encode.ts'
 import { AREA_MAP } from './area.ts'
 import type { Compiled } from './compile.ts'
 import type { EmittedFunction } from './emit.ts'
-import type { Origin } from './ir.ts'
+import { SourceText } from './source-text.ts'
 import type { Attachment } from './target.ts'
 
 /** `textOf`: the source of a file, by its path. */
@@ -94,41 +94,15 @@ function linesOf(
   textOf: (path: string) => string,
 ): LineAt[] {
   const lines: LineAt[] = []
-  const sources = new Map<string, Source>()
+  const sources = new Map<string, SourceText>()
   let before = ''
   for (const [place, origin] of origins) {
     const key = `${origin.file} ${origin.start}`
     if (key === before) continue
     before = key
-    const source = sources.get(origin.file) ?? new Source(textOf(origin.file))
+    const source = sources.get(origin.file) ?? new SourceText(textOf(origin.file))
     sources.set(origin.file, source)
     lines.push({ slot: slotAt(place), ...source.placeOf(origin) })
   }
   return lines
-}
-
-class Source {
-  readonly #text: string
-  /** Where each line begins. */
-  readonly #starts: number[] = [0]
-
-  constructor(text: string) {
-    this.#text = text
-    for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) {
-      this.#starts.push(at + 1)
-    }
-  }
-
-  placeOf({ file, start }: Origin) {
-    let [low, high] = [0, this.#starts.length]
-    while (high - low > 1) {
-      const middle = (low + high) >>> 1
-      if (this.#starts[middle]! <= start) low = middle
-      else high = middle
-    }
-    const first = this.#starts[low]!
-    const end = this.#starts[low + 1] ?? this.#text.length + 1
-    const text = this.#text.slice(first, end - 1)
-    return { file, line: low + 1, column: start - first + 1, text }
-  }
 }

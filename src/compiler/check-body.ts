@@ -23,6 +23,8 @@ export class BodyCheck {
   /** Innermost last. */
   readonly #scopes: Map<string, Local>[] = [new Map()]
   #returns: Type = UNKNOWN
+  /** How many stand around the statement. */
+  #loops = 0
 
   constructor(program: Program, file: ProgramFile, declared: tree.FunctionDeclaration) {
     this.#program = program
@@ -113,7 +115,8 @@ export class BodyCheck {
         return this.#return(statement)
       case 'break':
       case 'continue':
-        return
+        if (this.#loops > 0) return
+        return this.#report(statement, `a ${statement.kind} that is in no loop`, 'return')
     }
   }
 
@@ -183,7 +186,9 @@ export class BodyCheck {
     this.#fit(below, { kind: 'number', range: bound }, wanted)
     this.#scopes.push(new Map())
     this.#declareLocal(name, { type: { kind: 'number', range }, isConst: true })
+    this.#loops++
     this.#statement(body)
+    this.#loops--
     this.#scopes.pop()
   }
 
@@ -196,7 +201,9 @@ export class BodyCheck {
     }
     this.#scopes.push(new Map())
     this.#declareLocal(name, { type: UNKNOWN, isConst: true })
+    this.#loops++
     this.#statement(body)
+    this.#loops--
     this.#scopes.pop()
   }
 

@@ -2,6 +2,7 @@
  * What an expression of the packet path is, and within which range: names, members, calls and arithmetic.
  */
 import type { CallSite } from './check.ts'
+import { isRuntimeFunction } from './lower-runtime.ts'
 import {
   FIELD_RANGES,
   NUMBER_TYPES,
@@ -234,6 +235,7 @@ export class ExpressionCheck {
   #callFunction(call: tree.Call, { file, declared }: Entity & { kind: 'function' }): Type {
     const isRuntime = file.path.startsWith(RUNTIME_FOLDER)
     if (isRuntime && WRAPPING.includes(declared.name)) return this.#wrap(call, declared.name)
+    if (isRuntime && !isRuntimeFunction(declared.name)) return this.#reportCall(call.callee)
     call.arguments.forEach((argument, index) => {
       const found = this.typeOf(argument)
       const type = declared.parameters[index]?.type

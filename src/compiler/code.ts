@@ -33,6 +33,11 @@ export class Code {
     return before
   }
 
+  /** Where the next operation comes from. */
+  get origin(): Origin | undefined {
+    return this.#origin
+  }
+
   add(operation: Operation): void {
     const origin = this.#origin
     this.operations.push(origin === undefined ? operation : { ...operation, origin })
@@ -81,13 +86,19 @@ export class Code {
     return to
   }
 
-  finish(name: string, parameters: readonly Parameter[], isApart: boolean): IrFunction {
+  /** What `like` is, with the code written here. */
+  finish(
+    like: Pick<IrFunction, 'name' | 'isApart' | 'origin'>,
+    parameters: readonly Parameter[],
+  ): IrFunction {
+    const { name, isApart, origin } = like
     return {
       name,
       parameters,
       operations: this.operations,
       registerCount: this.#registers,
       isApart,
+      ...(origin !== undefined && { origin }),
     }
   }
 }

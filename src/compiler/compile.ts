@@ -12,10 +12,19 @@ import { lowerProgram } from './lower.ts'
 import { optimise } from './optimise.ts'
 import { allocateRegisters } from './registers.ts'
 import { settleParameters } from './settle-parameters.ts'
+import { checkStack } from './stack.ts'
 import { targetOf, type TargetOptions } from './target.ts'
 
 /** After each pass, for those who want to see. */
-export const PASSES = ['lower', 'inline', 'optimise', 'expand', 'registers'] as const
+export const PASSES = [
+  'lower',
+  'settle',
+  'inline',
+  'optimise',
+  'cut',
+  'expand',
+  'registers',
+] as const
 export type Pass = (typeof PASSES)[number]
 
 export interface CompileOptions extends TargetOptions {
@@ -27,7 +36,7 @@ export interface Compiled extends Emitted {
   readonly program: IrProgram
 }
 
-/** The program that begins with function `name` of the file at `path`. */
+/** The program that begins with function `name` of the file at `path`. Throws Unfit. */
 export function compile(
   checked: CheckedProgram,
   path: string,
@@ -39,12 +48,15 @@ export function compile(
     return program
   }
   const lowered = show('lower', lowerProgram(checked, path, name))
-  const inlined = show('inline', inlineCalls(settleParameters(lowered)))
-  const optimised = show('optimise', optimise(cutLoops(optimise(inlined))))
+  const settled = show('settle', settleParameters(lowered))
+  const inlined = show('inline', inlineCalls(settled))
+  const whole = show('optimise', optimise(inlined))
+  const optimised = show('cut', optimise(cutLoops(whole)))
   const target = targetOf(options)
   const expanded = optimise(expandProgram(optimised, target), { isExpanded: true })
   show('expand', expanded)
   const program = { ...expanded, functions: expanded.functions.map(allocateRegisters) }
   show('registers', program)
+  checkStack(program)
   return { ...emit(program), area: layOutArea(optimised), program }
 }

@@ -16,7 +16,7 @@ export interface Diagnostic {
   /** Columns the caret underlines, at least 1; no further than the line's end. */
   readonly width: number
   readonly message: string
-  /** What to write instead. */
+  /** What to write instead; '' where nobody can know. */
   readonly instead: string
 }
 
@@ -49,10 +49,11 @@ export function formatDiagnostic(diagnostic: Diagnostic, text: string): string {
   const margin = ' '.repeat(number.length)
   const source = text.split('\n')[line - 1] ?? ''
   const caret = ' '.repeat(column - 1) + '^' + '~'.repeat(width - 1)
-  return [
+  const lines = [
     `${file}:${line}:${column}: error: ${message}`,
     `  ${number} | ${source}`,
     `  ${margin} | ${caret}`,
-    `  ${margin} = write ${instead} instead`,
-  ].join('\n')
+  ]
+  if (instead !== '') lines.push(`  ${margin} = write ${instead} instead`)
+  return lines.join('\n')
 }

@@ -30,6 +30,7 @@ import { needsOf, type Needs } from './needs.ts'
 import { rename } from './rename.ts'
 import { capacityOf, CLOCK_MULTIPLIER, CLOCK_SHIFT, CPUS } from './symbols.ts'
 import type { Target } from './target.ts'
+import { Unfit } from './unfit.ts'
 
 /**
  * No header begins behind this byte. The verifier wants offset and size together below 0xffff; one bound for all sizes,
@@ -100,7 +101,7 @@ class Expansion implements Writer {
 
   run(): IrFunction {
     const { code } = this
-    const { name, isApart, operations } = this.#body
+    const { operations } = this.#body
     const own = Array.from({ length: this.#body.registerCount }, () => code.register())
     const parameters = this.#isEntry ? this.#enterProgram() : this.#enter(own)
     const renamed = operations.map((one) =>
@@ -116,7 +117,7 @@ class Expansion implements Writer {
       if (operation.op !== 'row' && operation.op !== 'header') this.#expand(operation)
       else if (this.#point(operation, renamed[i + 1])) i++
     }
-    const finished = code.finish(name, parameters, isApart)
+    const finished = code.finish(this.#body, parameters)
     return this.#area === undefined ? finished : forgetInLoops(finished, this.#area)
   }
 
@@ -124,7 +125,10 @@ class Expansion implements Writer {
   #enterProgram(): Parameter[] {
     const { code } = this
     const { target, area, needs } = this.#around
-    assert(this.#body.parameters.length === 0, 'the program takes nothing but the packet')
+    if (this.#body.parameters.length > 0) {
+      const message = 'the function a program begins with takes nothing but the packet'
+      throw new Unfit(this.#body.origin, message, '(packet: Packet)')
+    }
     this.#context = code.register()
     const parameters = [{ register: this.#context, bytes: 0 }]
     if (needs.get(this.#body.name)!.area) {

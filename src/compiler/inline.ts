@@ -18,6 +18,7 @@ import {
 } from './ir.ts'
 import { isLongLoop } from './loops.ts'
 import { rename } from './rename.ts'
+import { Unfit } from './unfit.ts'
 
 /** Operations of a function that is written wherever it is called. */
 const SMALL = 70
@@ -35,10 +36,10 @@ export function inlineCalls(program: IrProgram): IrProgram {
     const found = chain.functions.slice(1).filter(({ isApart }) => !isApart)
     found.sort((a, b) => a.operations.length - b.operations.length)
     const names = chain.functions.map(({ name }) => name).join(' → ')
-    assert(
-      found[0] !== undefined,
-      `calls ${chain.depth} deep, where ${DEPTH_MAX} are allowed: ${names}`,
-    )
+    if (found[0] === undefined) {
+      const message = `calls ${chain.depth} deep, where ${DEPTH_MAX} are allowed: ${names}`
+      throw new Unfit(chain.functions.at(-1)?.origin, message, 'a function that is not @apart')
+    }
     wherever.add(found[0].name)
   }
 }

@@ -5,7 +5,7 @@
  *         r1 = r0 & 65535 (32)
  *         if r1 > 3 goto then.1
  */
-import type { AluOperator, IrFunction, Operand, Operation, Register, Test } from './ir.ts'
+import type { AluOperator, IrFunction, Located, Operand, Operation, Register, Test } from './ir.ts'
 
 const ALU: Readonly<Record<AluOperator, string>> = {
   add: '+',
@@ -35,10 +35,17 @@ const TESTS: Readonly<Record<Test, string>> = {
   bits: '&',
 }
 
-export function formatFunction({ name, parameters, operations }: IrFunction): string {
-  const lines = operations.map((operation) =>
-    operation.op === 'label' ? `${operation.label}:` : `    ${formatOperation(operation)}`,
-  )
+/** `noteOn`: a line of its own before an operation, where there is something to say. */
+export function formatFunction(
+  { name, parameters, operations }: IrFunction,
+  noteOn: (operation: Located) => string | undefined = () => undefined,
+): string {
+  const lines = operations.flatMap((operation) => {
+    const note = noteOn(operation)
+    const text =
+      operation.op === 'label' ? `${operation.label}:` : `    ${formatOperation(operation)}`
+    return note === undefined ? [text] : [note, text]
+  })
   return [`${name}(${parameters.map((one) => show(one.register)).join(', ')}):`, ...lines, ''].join(
     '\n',
   )

@@ -190,6 +190,8 @@ export interface IrFunction {
   readonly registerCount: number
   /** Marked `@apart`: seldom run, and verified by itself. */
   readonly isApart: boolean
+  /** Where it is declared. */
+  readonly origin?: Origin
 }
 
 export interface Parameter {

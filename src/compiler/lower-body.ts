@@ -9,6 +9,7 @@ import type { Lowering } from './lower.ts'
 import { ValueLowering } from './lower-value.ts'
 import type { Program } from './program.ts'
 import type * as tree from './tree.ts'
+import { Unfit } from './unfit.ts'
 
 interface Loop {
   readonly next: Label
@@ -85,8 +86,10 @@ export class BodyLowering {
         return this.#code.jump(this.#loops.at(-1)!.end)
       case 'continue':
         return this.#code.jump(this.#loops.at(-1)!.next)
-      default:
-        throw new Error(`${statement.kind} is not lowered`)
+      case 'each':
+        throw new Unfit(this.#code.origin, 'for … of is not compiled yet', 'a loop that counts')
+      case 'refused':
+        throw new Error('the check lets nothing refused through')
     }
   }
 

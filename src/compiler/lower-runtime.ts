@@ -49,6 +49,11 @@ function lowerWrap(
   return to
 }
 
+/** Has the packet path this function of src/subset? */
+export function isRuntimeFunction(name: string): boolean {
+  return Object.hasOwn(WRAPS, name) || Object.hasOwn(RUNTIME, name)
+}
+
 type Lower = (code: Code, values: readonly Operand[]) => Operand
 
 function binary(operator: 'multiply' | 'divide' | 'modulo', width: 32 | 64): Lower {

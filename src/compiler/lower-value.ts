@@ -14,6 +14,7 @@ import { RUNTIME_FOLDER, type Entity, type Program, type Struct, type Type } fro
 import { isWithin, U32, type Range } from './range.ts'
 import { lowerRuntimeCall } from './lower-runtime.ts'
 import type * as tree from './tree.ts'
+import { Unfit } from './unfit.ts'
 
 /** What the lowering of a value asks of the function around it. */
 export interface Frame {
@@ -113,7 +114,12 @@ export class ValueLowering {
     const number = program.evaluate(checked.file, expression)
     if (number !== undefined) return immediate(number)
     const truth = entity?.kind === 'value' ? entity.truth : undefined
-    assert(truth !== undefined, 'the text tells every constant of the packet path')
+    if (truth === undefined) {
+      const { start, end } = expression
+      const message = 'a constant that only running the file could tell'
+      const instead = 'a number, or arithmetic of numbers, at the top level'
+      throw new Unfit({ file: checked.file.path, start, end }, message, instead)
+    }
     return immediate(truth ? 1 : 0)
   }
 

@@ -77,7 +77,9 @@ export class Lowering {
       names.map(({ name }, i) => [name, parameters[i]!.register]),
     )
     new BodyLowering(this, checked, code, values).run()
-    return code.finish(this.#names.get(declared)!, parameters, declared.isApart)
+    const { isApart, start, end } = declared
+    const origin = { file: file.path, start, end }
+    return code.finish({ name: this.#names.get(declared)!, isApart, origin }, parameters)
   }
 
   call(

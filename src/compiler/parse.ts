@@ -15,6 +15,19 @@ export function parse(path: string, text: string): tree.FileTree {
   return new Parser(file).file()
 }
 
+/** Where the text is no TypeScript, and what the parser has to say about it. */
+export function findSyntaxErrors(
+  path: string,
+  text: string,
+): readonly (tree.Place & { readonly message: string })[] {
+  const { diagnostics = [] } = ts.transpileModule(text, { fileName: path, reportDiagnostics: true })
+  return diagnostics.map(({ start = 0, length = 1, messageText }) => ({
+    start,
+    end: start + length,
+    message: ts.flattenDiagnosticMessageText(messageText, ' '),
+  }))
+}
+
 const CONTROL = /@control\b/
 const APART = /@apart\b/
 

@@ -4,9 +4,10 @@
 import type { Artefact } from '../bpf/artefact.ts'
 import { toArtefact } from './artefact.ts'
 import { checkProgram, type CheckedProgram } from './check.ts'
-import { compile, type CompileOptions } from './compile.ts'
+import { compile, type Compiled, type CompileOptions } from './compile.ts'
 import { formatDiagnostic } from './diagnostics.ts'
 import type { Attachment } from './target.ts'
+import { diagnoseUnfit, Unfit } from './unfit.ts'
 
 export interface ProgramSource {
   readonly attachment: Attachment
@@ -34,14 +35,33 @@ export function checkPacketPath(texts: ReadonlyMap<string, string>): CheckedProg
   throw new Error(shown.join('\n\n'))
 }
 
-/** One program. `texts`: all that was checked, by path. */
+/** One program. `texts`: all that was checked, by path. Throws Error with a diagnostic. */
 export function compileProgram(
   name: ProgramName,
   checked: CheckedProgram,
   texts: ReadonlyMap<string, string>,
   options: Partial<CompileOptions> = {},
 ): Artefact {
-  const { attachment, path, entry } = PROGRAMS[name]
+  try {
+    return compileSource(name, PROGRAMS[name], checked, texts, options).artefact
+  } catch (error) {
+    if (!(error instanceof Unfit)) throw error
+    const diagnostic = diagnoseUnfit(error, (path) => texts.get(path) ?? '')
+    throw new Error(formatDiagnostic(diagnostic, texts.get(diagnostic.file) ?? ''), {
+      cause: error,
+    })
+  }
+}
+
+/** The artefact, and what it was made of. Throws Unfit. */
+export function compileSource(
+  name: string,
+  { attachment, path, entry }: ProgramSource,
+  checked: CheckedProgram,
+  texts: ReadonlyMap<string, string>,
+  options: Partial<CompileOptions> = {},
+): { readonly artefact: Artefact; readonly compiled: Compiled } {
   const compiled = compile(checked, path, entry, { attachment, clock: 'jiffies', ...options })
-  return toArtefact(`sluice_${name}`, attachment, compiled, (file) => texts.get(file)!)
+  const artefact = toArtefact(`sluice_${name}`, attachment, compiled, (file) => texts.get(file)!)
+  return { artefact, compiled }
 }

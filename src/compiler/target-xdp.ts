@@ -3,6 +3,7 @@
  */
 import type { Writer } from './expand.ts'
 import { immediate, type Operand, type Register } from './ir.ts'
+import { Unfit } from './unfit.ts'
 
 const Context = { data: 0, dataEnd: 4, metadata: 8, ingress: 12 } as const
 const Helper = { redirect: 23, adjustHead: 44, adjustMetadata: 54, adjustTail: 65 } as const
@@ -42,7 +43,7 @@ export function expandForXdp(writer: Writer, name: string, values: readonly Oper
     case 'redirect':
       return helper(writer, Helper.redirect, [values[0]!, immediate(0)])
     default:
-      throw new Error(`no XDP program can ${name}; line ${code.operations.length}`)
+      throw new Unfit(code.origin, `no XDP program can ${name}()`, 'a program for tc')
   }
 }
 

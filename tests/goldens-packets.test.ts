@@ -3,7 +3,7 @@
  *
  * Each recorded frame goes in, and what leaves must be what left then, byte for byte; what is passed, the host's own
  * stack must have answered then, too. IP ids that the director chose are not compared. Where we do otherwise on
- * purpose, `DIFFERENT` says what we send; what we cannot do yet is `NOT_YET`, and fails once we can.
+ * purpose, `DIFFERENT` says what we send.
  */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
@@ -46,20 +46,11 @@ function inGue(length: number): string {
   return `IP 192.168.10.1.0 > 192.168.10.11.6080: ${gue}`
 }
 
-/** By case and number of the frame sent, or a whole case. */
-const NOT_YET: Readonly<Record<string, string>> = {
-  'icmp-ipip 9': 'errors about the tunnel itself, told on to the client',
-  'icmp-ipip 11': 'errors about the tunnel itself, told on to the client',
-  'icmp-ipip 15': 'errors about the tunnel itself, told on to the client',
-  'icmp-ipip 17': 'errors about the tunnel itself, told on to the client',
-}
-
 for (const file of ['packets-v4.jsonl', 'packets-v6.jsonl']) {
   describe(file, () => {
     for (const [name, events] of readRecording(file)) {
       it(name, () => {
-        if (name in NOT_YET) assert.throws(() => replay(events), `${name} is possible now`)
-        else replay(events)
+        replay(events)
       })
     }
   })
@@ -124,8 +115,7 @@ function checkFrame(lab: Laboratory, sent: FrameEvent, answers: readonly FrameEv
     )
     assert.deepEqual(lines, different, id)
     assert.ok(!isSame, `${id} is as recorded, not different`)
-  } else if (id in NOT_YET) assert.ok(!isSame, `${id} is possible now: ${NOT_YET[id]}`)
-  else if (!isSame) {
+  } else if (!isSame) {
     assert.deepEqual(left.map(print), recorded.map(print), `${id}: ${sent.sum} ${sent.note ?? ''}`)
     assert.deepEqual(left.map(show), recorded.map(show), `${id}: ${sent.sum} ${sent.note ?? ''}`)
   }

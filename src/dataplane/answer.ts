@@ -101,6 +101,20 @@ function answerIpv4(packet: Packet, flow: Flow, what: u32, mtu: u32): boolean {
   const room: u32 = ICMP_ERROR_MAX - 28
   const quoted: u32 = flow.length < room ? flow.length : room
   if (!makeRoom(packet, flow, quoted, 28)) return false
+  if (what === Answer.timeExceeded) return writeIpv4Error(packet, flow, 11, 0, 0, quoted)
+  if (what === Answer.tooBig) return writeIpv4Error(packet, flow, 3, 4, mtu, quoted)
+  return writeIpv4Error(packet, flow, 3, 3, 0, quoted)
+}
+
+/** Headers before `quoted` bytes of packet: an ICMP error, from the flow's destination to its source. */
+export function writeIpv4Error(
+  packet: Packet,
+  flow: Flow,
+  type: u8,
+  code: u8,
+  rest: u32,
+  quoted: u32,
+): boolean {
   const ip = ipv4At.at(packet, flow.network)
   if (ip === null) return false
   ip.versionAndLength = 0x45
@@ -114,13 +128,6 @@ function answerIpv4(packet: Packet, flow: Flow, what: u32, mtu: u32): boolean {
   ip.source = flow.destination3
   ip.destination = flow.source3
   ip.checksum = fold(sumTwenty(packet, flow.network)) ^ 0xffff
-  let type: u8 = 3
-  let code: u8 = 3
-  if (what === Answer.timeExceeded) {
-    type = 11
-    code = 0
-  } else if (what === Answer.tooBig) code = 4
-  const rest: u32 = what === Answer.tooBig ? mtu : 0
   if (!writeIcmp(packet, u32(flow.network + 20), type, code, rest)) return false
   return writeSum(packet, flow, u32(flow.network + 20), quoted, 0)
 }

@@ -7,8 +7,8 @@
  * Outer and inner packet may be of different families, in all four mixtures. The outer header takes time to live and
  * traffic class from the inner one, and DF, from IPv4 to IPv4, while pmtu_disc is on.
  */
-import { isAtOrAfter, u32, u8, u16 } from '../subset/integers.ts'
-import { now, random } from '../subset/clock.ts'
+import { u32, u8, u16 } from '../subset/integers.ts'
+import { random } from '../subset/clock.ts'
 import { Encapsulation, type Packet } from '../subset/packet.ts'
 import { fold, sumTwenty } from '../wire/checksum.ts'
 import { Protocol } from '../wire/ip-protocol.ts'
@@ -16,7 +16,8 @@ import { DONT_FRAGMENT, Ipv4 } from '../wire/ipv4.ts'
 import { Ipv6 } from '../wire/ipv6.ts'
 import type { Flow } from './flow.ts'
 import { sendTo, setEtherType } from './next-hop.ts'
-import { checkPassage, IPV6_MTU_MIN, PASSES } from './passage.ts'
+import { checkPassage, IPV4_MTU_MIN, IPV6_MTU_MIN, PASSES } from './passage.ts'
+import { applyPathMtu } from './path-mtu.ts'
 import { hopToServer } from './route.ts'
 import { Switch } from './switch.ts'
 import { hops, NONE, settings, TunnelType, type Hop, type Server } from './tables.ts'
@@ -24,8 +25,6 @@ import { countHop } from './translate.ts'
 import { bytesBetween, canSum, hasChecksum, TunnelSource, writeBetween } from './tunnel-header.ts'
 import { Reason } from './verdict.ts'
 
-/** What IPv4 takes everywhere (RFC 791): a way that takes less is none. */
-const IPV4_MTU_MIN = 68
 /** A bit that tc does not know, and so refuses. */
 const REFUSED_BY_TC = 0x8000
 
@@ -70,10 +69,7 @@ function mtuInside(flow: Flow, server: Server, hop: Hop, outer: u32): u32 {
   const common = settingsAt.at(0)
   if (common === null) return 0
   if (flow.family === 4 && (common.switches & Switch.pathMtuDiscovery) === 0) return NONE
-  let mtu: u32 = hop.mtu === 0 ? NONE : hop.mtu
-  if (server.pathMtu !== 0 && server.pathMtu < mtu) {
-    if (!isAtOrAfter(now(), server.pathMtuExpires)) mtu = server.pathMtu
-  }
+  const mtu: u32 = applyPathMtu(server, hop.mtu === 0 ? NONE : hop.mtu)
   if (mtu === NONE) return NONE
   const inside: u32 = mtu > outer ? u32(mtu - outer) : 0
   // IPv6 must not be asked for less (RFC 8200 section 5), and an IPv4 packet around it may be cut.

@@ -12,7 +12,14 @@
 import { u16, u32 } from '../subset/integers.ts'
 import type { Packet } from '../subset/packet.ts'
 import { header } from '../subset/struct.ts'
-import { applyDelta, replace16, replace32 } from '../wire/checksum.ts'
+import {
+  applyDelta,
+  fold,
+  replace16,
+  replace32,
+  sumFrame,
+  SUM_FRAME_MAX,
+} from '../wire/checksum.ts'
 import { Icmp } from '../wire/icmp.ts'
 import { Protocol } from '../wire/ip-protocol.ts'
 import { Ipv4 } from '../wire/ipv4.ts'
@@ -22,8 +29,9 @@ import { isMapped } from './parse.ts'
 import { Reason } from './verdict.ts'
 import { addressDelta, countHop, Tuple } from './translate.ts'
 
-/** Not a reason: the flow now describes the packet in question. */
+/** Not reasons: the flow now describes the packet in question; or that may be in a tunnel. */
 export const QUOTED = 0xff
+export const PERHAPS_TUNNELLED = 0xfe
 
 const Ports = header('ports', { sourcePort: 'u16', destinationPort: 'u16' })
 
@@ -98,6 +106,8 @@ function readQuotedIpv6(packet: Packet, flow: Flow): u32 {
 }
 
 function readPorts(packet: Packet, flow: Flow, offset: u32): u32 {
+  if (flow.protocol === Protocol.ipip || flow.protocol === Protocol.ipv6) return PERHAPS_TUNNELLED
+  if (flow.protocol === Protocol.gre) return PERHAPS_TUNNELLED
   const isCarried: boolean =
     flow.protocol === Protocol.tcp ||
     flow.protocol === Protocol.udp ||
@@ -108,6 +118,14 @@ function readPorts(packet: Packet, flow: Flow, offset: u32): u32 {
   flow.sourcePort = ports.destinationPort
   flow.destinationPort = ports.sourcePort
   return QUOTED
+}
+
+/** Is the error's own checksum right? Afterwards all views into the frame are stale. */
+export function isIcmpSumRight(packet: Packet, flow: Flow): boolean {
+  const bytes: u32 = u32(flow.network + flow.length - flow.transport)
+  if (bytes > SUM_FRAME_MAX) return false
+  if (!packet.adjustTail(0)) return false // makes the frame readable to its end
+  return fold(sumFrame(packet, flow.transport, bytes)) === 0xffff
 }
 
 /** Gives `flow` the error's own addresses and protocol back: for forwarding it whole. */

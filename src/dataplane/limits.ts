@@ -66,6 +66,9 @@ export const FRAGMENT_PROBES_MAX = 8
 /** Seconds a fragmented datagram is remembered: Linux's ipfrag_time. */
 export const FRAGMENT_TIMEOUT_S = 30
 
+/** Seconds that a tunnel's path MTU is remembered: Linux's net.ipv4.route.mtu_expires. */
+export const PATH_MTU_S = 600
+
 /** Headers behind IPv6 that are walked, the transport header among them, before a frame is left to the kernel. */
 export const IPV6_EXTENSIONS_MAX = 8
 /** TCP options looked at in a SYN. */

@@ -32,8 +32,9 @@ import { forwardFullnat, replyFullnat } from './forward-fullnat.ts'
 import { forwardIcmp, replyIcmp } from './forward-icmp.ts'
 import { forwardNat, replyNat } from './forward-nat.ts'
 import { forwardTunnel } from './forward-tunnel.ts'
+import { forwardTunnelError } from './tunnel-error.ts'
 import { recallPorts, rememberPorts } from './fragment.ts'
-import { QUOTED, readIcmpError } from './icmp.ts'
+import { PERHAPS_TUNNELLED, QUOTED, readIcmpError } from './icmp.ts'
 import { findLocalReply } from './local-port.ts'
 import { OPENED, openConnection } from './open.ts'
 import { PARSED, parse } from './parse.ts'
@@ -235,6 +236,7 @@ const icmpServerAt = servers.cursor()
 /** By what the error quotes alone: it may come from any router on the way. @apart */
 function decideIcmp(packet: Packet): u32 {
   const read: u32 = readIcmpError(packet, flow)
+  if (read === PERHAPS_TUNNELLED) return forwardTunnelError(packet, flow)
   if (read !== QUOTED) return read
   const toRoles: u32 = rolesOf(
     flow.destination0,
@@ -244,7 +246,10 @@ function decideIcmp(packet: Packet): u32 {
   )
   findConnection(toRoles, rolesOf(flow.source0, flow.source1, flow.source2, flow.source3))
   if (flow.connection === NONE) {
-    if ((toRoles & Role.request) === 0 || !isSchedulingIcmp()) return Reason.icmpUnrelated
+    if ((toRoles & Role.request) === 0 || !isSchedulingIcmp()) {
+      if (flow.protocol !== Protocol.udp) return Reason.icmpUnrelated
+      return forwardTunnelError(packet, flow)
+    }
     const opened: u32 = openConnection(packet, flow)
     if (opened !== OPENED) return verdictOf(opened) === Verdict.pass ? Reason.icmpUnrelated : opened
   }

@@ -15,6 +15,8 @@ import { Reason } from './verdict.ts'
 
 /** Not a reason: it may. */
 export const PASSES = 0xff
+/** What every IPv4 link takes (RFC 791). */
+export const IPV4_MTU_MIN = 68
 /** What every IPv6 link takes (RFC 8200 section 5): never asked to be smaller. */
 export const IPV6_MTU_MIN = 1280
 

@@ -35,6 +35,9 @@ export const REASON_TEXT: Readonly<Record<ReasonName, string>> = {
   noRoom: 'no room in the buffer for the outer header',
   largeFrame:
     'stands for many segments, each of which would need a tunnel checksum of its own: switch GRO and TSO off',
+  icmpChecksum: 'an ICMP error about a connection, but its own checksum is wrong',
+  icmpNoted:
+    'an ICMP error about the size of a tunnel packet whose client lets packets be cut: heeded',
   icmpLimit: 'an ICMP error was due, but the limit on them is reached',
   overloaded: 'dropped by drop_packet, as one of so many new connections',
   sctpFragment: 'a fragment of an SCTP packet, whose checksum could not follow a change of ports',

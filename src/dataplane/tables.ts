@@ -185,7 +185,7 @@ export const Server = row('server', {
   outPackets: 'u64',
   inBytes: 'u64',
   outBytes: 'u64',
-  /** TUN: bytes of IP packet that routers said the way takes, until that tick; 0: nothing said. */
+  /** TUN: what routers said that the way takes, until that tick; see path-mtu.ts. */
   pathMtu: 'u32',
   pathMtuExpires: 'u32',
   /** FULLNAT: counts through local addresses and ports. */

@@ -49,6 +49,8 @@ export const Reason = {
   icmpLimit: 42,
   overloaded: 43,
   sctpFragment: 44,
+  icmpChecksum: 45,
+  icmpNoted: 46,
 
   /** Verdict send. */
   toServer: 64,

@@ -7,7 +7,13 @@
 import type { ClaimLog } from '../director/claim-log.ts'
 import type { Engine, EngineClaims } from '../engine/engine.ts'
 
-const NOTHING: EngineClaims = { destinations: [], sources: [], ownAddresses: [], networks: [] }
+const NOTHING: EngineClaims = {
+  destinations: [],
+  sources: [],
+  ownAddresses: [],
+  networks: [],
+  tunnels: [],
+}
 
 export class ClaimKeeper {
   readonly #engine: Engine

@@ -7,11 +7,11 @@
  * rates begin anew.
  */
 import { assert } from '../base/assert.ts'
-import { Role, ServerFlag, ServiceFlag } from '../dataplane/tables.ts'
+import { Forwarding, Role, ServerFlag, ServiceFlag } from '../dataplane/tables.ts'
 import { SchedulerId } from '../dataplane/schedule.ts'
 import * as tables from '../dataplane/tables.ts'
 import { AddressRoles } from './address-roles.ts'
-import { ClaimLog } from './claim-log.ts'
+import { ClaimLog, tunnelEnd } from './claim-log.ts'
 import { CountedAddresses } from './counted-addresses.ts'
 import { FIRST_SERVER_ROW, type Model } from './director.ts'
 import { destinationsOf, sourcesOf } from './endpoints.ts'
@@ -113,6 +113,7 @@ function writeAgain(model: Model, removed: readonly RemovedServer[]): void {
   }
   const listed = [...services.values()].flatMap(({ servers }) => servers)
   for (const server of [...listed, ...removed.map(({ server }) => server)]) {
+    if (server.hasTunnel) claims.claim('tunnels', tunnelEnd(server.key.address))
     if (!server.hasRole) continue
     roles.add(server.key.address, Role.real)
     for (const claim of server.sources) claims.claim('sources', claim)
@@ -208,6 +209,7 @@ function readServer(service: ServiceKey, spec: ServerSpec & { readonly row: numb
     settings,
     lastWeight,
     hasRole: isReturning,
+    hasTunnel: server.forwarding === Forwarding.tunnel,
     estimator,
   }
 }

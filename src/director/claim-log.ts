@@ -24,12 +24,19 @@ export interface ClaimChanges {
   readonly destinations: readonly Endpoint[]
   readonly sources: readonly Endpoint[]
   readonly networks: readonly NetworkClaim[]
+  /** Real servers at the end of a tunnel: the address counts, protocol and port are 0. */
+  readonly tunnels: readonly Endpoint[]
+}
+
+/** A tunnel's end, as a claim. */
+export function tunnelEnd(address: string): Endpoint {
+  return { address, protocol: 0, port: 0 }
 }
 
 type Kind = keyof ClaimChanges
 type Claim = ClaimChanges[Kind][number]
 
-const KINDS = ['destinations', 'sources', 'networks'] as const
+const KINDS = ['destinations', 'sources', 'networks', 'tunnels'] as const
 
 /** Of a longer range every port is claimed: what is not wanted is given back. */
 const PORTS_NAMED_MAX = 256
@@ -88,5 +95,6 @@ function noChanges() {
     destinations: [] as Endpoint[],
     sources: [] as Endpoint[],
     networks: [] as NetworkClaim[],
+    tunnels: [] as Endpoint[],
   }
 }

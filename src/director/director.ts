@@ -17,7 +17,7 @@ import { SchedulerId } from '../dataplane/schedule.ts'
 import { adjustCurrentWeight } from '../dataplane/schedulers/wrr.ts'
 import { PoolOffset } from '../dataplane/pool.ts'
 import { AddressRoles } from './address-roles.ts'
-import { ClaimLog } from './claim-log.ts'
+import { ClaimLog, tunnelEnd } from './claim-log.ts'
 import {
   checkOnePacket,
   checkServer,
@@ -294,6 +294,7 @@ export class Director {
       settings,
       lastWeight: settings.weight,
       hasRole: revived?.hasRole ?? false,
+      hasTunnel: revived?.hasTunnel ?? false,
       estimator: revived?.estimator ?? new Estimator(),
     }
     // The row first, then the list that names it.
@@ -325,6 +326,7 @@ export class Director {
       return
     }
     revived.hasRole = added.hasRole
+    revived.hasTunnel = added.hasTunnel
     tables.servers.row(revived.row).flags &= ~ServerFlag.available
   }
 
@@ -371,8 +373,15 @@ export class Director {
     return this.sync.start(request, mtu)
   }
 
-  /** Answers of a server come back through us; once they do, they may until its last connection has ended. */
+  /**
+   * Answers of a server come back through us, or errors about its tunnel do; once they do, they may until its last
+   * connection has ended.
+   */
   #addRole(server: ServerEntry): void {
+    if (!server.hasTunnel && server.settings.forwarding === 'tunnel') {
+      this.claims.claim('tunnels', tunnelEnd(server.key.address))
+      server.hasTunnel = true
+    }
     if (server.hasRole || !returnsThroughUs(server.settings)) return
     const { roles, claims } = this.#model
     tables.servers.row(server.row).flags |= ServerFlag.returning

@@ -20,6 +20,8 @@ export interface ServerEntry {
   lastWeight: number
   /** Its address is known to the packet path as one whose answers come back through us. */
   hasRole: boolean
+  /** ICMP errors about tunnel packets to it are ours. */
+  hasTunnel: boolean
   readonly estimator: Estimator
 }
 

@@ -10,7 +10,7 @@ import { now, TICKS_PER_SECOND } from '../subset/clock.ts'
 import { Role, ServerFlag } from '../dataplane/tables.ts'
 import * as tables from '../dataplane/tables.ts'
 import type { AddressRoles } from './address-roles.ts'
-import type { ClaimLog } from './claim-log.ts'
+import { tunnelEnd, type ClaimLog } from './claim-log.ts'
 import type { CountedAddresses } from './counted-addresses.ts'
 import { connectionsOf, serverId, type ServerEntry } from './entries.ts'
 import type { Localities } from './localities.ts'
@@ -146,10 +146,13 @@ export class ServerTrash {
   }
 
   #endRole(server: ServerEntry): void {
+    const { claims } = this.#with
+    if (server.hasTunnel) claims.release('tunnels', tunnelEnd(server.key.address))
+    server.hasTunnel = false
     if (!server.hasRole) return
     tables.servers.row(server.row).flags &= ~ServerFlag.returning
     this.#with.roles.remove(server.key.address, Role.real)
-    for (const claim of server.sources) this.#with.claims.release('sources', claim)
+    for (const claim of server.sources) claims.release('sources', claim)
     server.hasRole = false
   }
 }

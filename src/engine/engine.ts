@@ -19,6 +19,7 @@ export interface EngineClaims {
     firstPort: number
     lastPort: number
   }[]
+  readonly tunnels: readonly { address: string }[]
 }
 
 export interface EngineEvents {

@@ -11,6 +11,7 @@
  *                       meta protocol ip  ip saddr @source_addresses4  ip daddr != @own_addresses4 jump from4
  *                       ip frag-off & 0x3fff == 0 icmp type @icmp_errors ip daddr != @own_addresses4
  *                         @th,192,32 @source_addresses4 counter drop          the destination that it quotes
+ *                       … @th,192,32 @tunnel_addresses4 counter drop        whatever address of ours it is to
  *                       … and for ip6: exthdr frag missing, icmpv6 type < 128, @th,256,128
  *   chain to4           ip frag-off & 0x3fff != 0 counter drop       to6: exthdr frag exists
  *                       icmp type @icmp_errors counter drop          to6: icmpv6 type < 128
@@ -73,9 +74,10 @@ const ICMP_ERRORS = 'icmp_errors'
 /** The names of all sets that hold a `ClaimElement`. */
 export function claimSetNames(): string[] {
   return FAMILIES.flatMap((family) => {
-    const { own, destinations, sources } = SET_NAMES[family]
+    const { own, tunnels, destinations, sources } = SET_NAMES[family]
     return [
       own,
+      tunnels,
       ...[destinations, sources].flatMap((role) => [role.address, role.anyPort, role.exact]),
     ]
   })
@@ -120,23 +122,26 @@ export function addClaimRules(to: Transaction): void {
       isNotIn(SET_NAMES[family].own),
       jump(chainOf('sources', family)),
     ])
-    addQuotedRule(to, family)
+    addQuotedRules(to, family)
   }
 }
 
-/** Errors about packets to a server, from whichever router. */
-function addQuotedRule(to: Transaction, family: Family): void {
+/** Errors about packets to a server, from whichever router: to their sender, the client; or to us, if it was a tunnel. */
+function addQuotedRules(to: Transaction, family: Family): void {
+  const { own, sources, tunnels } = SET_NAMES[family]
+  const isError = [...isFamily(family), ...isFragment(family, false), ...isIcmpError(family)]
+  const quoted = family === 4 ? QUOTED_4 : QUOTED_6
+  const loadQuoted = loadBytes(Header.transport, quoted, ADDRESS[family].length)
   to.newRule(CLAIM_CHAIN, [
-    ...isFamily(family),
-    ...isFragment(family, false),
-    ...isIcmpError(family),
+    ...isError,
     loadAddress('destinations', family),
-    isNotIn(SET_NAMES[family].own),
-    loadBytes(Header.transport, family === 4 ? QUOTED_4 : QUOTED_6, ADDRESS[family].length),
-    isIn(SET_NAMES[family].sources.address),
+    isNotIn(own),
+    loadQuoted,
+    isIn(sources.address),
     count,
     drop,
   ])
+  to.newRule(CLAIM_CHAIN, [...isError, loadQuoted, isIn(tunnels), count, drop])
 }
 
 function isFragment(family: Family, yes: boolean): Expression[] {
@@ -162,6 +167,7 @@ function addSets(to: Transaction): void {
   for (const family of FAMILIES) {
     const address: SetField = ADDRESS[family]
     to.newSet(SET_NAMES[family].own, [address])
+    to.newSet(SET_NAMES[family].tunnels, [address])
     for (const role of ROLES) {
       to.newSet(SET_NAMES[family][role].address, [address])
       to.newSet(SET_NAMES[family][role].anyPort, [address, protocol])

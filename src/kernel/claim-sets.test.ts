@@ -17,6 +17,7 @@ test('Elements for nftables are laid out as it keeps concatenations', () => {
     'source_addresses6 20010db8000100000000000000000001',
     'destinations6 20010db80000000000000000000000010600000000500000',
     'own_addresses4 0a000009',
+    'tunnel_addresses6 20010db8000100000000000000000003',
   ]) {
     assert.ok(elements.includes(want), want)
   }

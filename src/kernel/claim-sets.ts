@@ -10,6 +10,7 @@
  *                 0                       destination_addresses  an address of one of those
  *   sources       the same three          sources, …             a real server whose answers we take (NAT)
  *   own           0                       own_addresses          the host's: servers' answers to it are its
+ *   tunnels       0                       tunnel_addresses       a real server at the end of a tunnel
  *
  * Names of the nftables sets carry the family: `destinations4`, `destinations6`.
  */
@@ -33,6 +34,8 @@ export interface Claims {
   readonly sources: readonly ClaimEndpoint[]
   /** The host's own addresses: what servers send there is the host's, unless it is a destination too. */
   readonly ownAddresses?: readonly string[]
+  /** Real servers at the end of a tunnel: ICMP errors about packets to them are ours. */
+  readonly tunnels?: readonly { readonly address: string }[]
 }
 
 export const NO_CLAIMS: Claims = { destinations: [], sources: [] }
@@ -48,6 +51,7 @@ export interface FamilySets {
   readonly destinations: ClaimTable
   readonly sources: ClaimTable
   readonly own: ClaimTable
+  readonly tunnels: ClaimTable
 }
 
 interface RoleSetNames {
@@ -64,6 +68,7 @@ function setNamesOf(family: 4 | 6) {
   })
   return {
     own: `own_addresses${family}`,
+    tunnels: `tunnel_addresses${family}`,
     destinations: role('destination'),
     sources: role('source'),
   }
@@ -115,6 +120,10 @@ export class ClaimSets {
       const family = familyOf(address)
       visit(this.#family(family).own, ipToWords(address), 0, SET_NAMES[family].own)
     }
+    for (const { address } of claims.tunnels ?? []) {
+      const family = familyOf(address)
+      visit(this.#family(family).tunnels, ipToWords(address), 0, SET_NAMES[family].tunnels)
+    }
   }
 
   #family(family: 4 | 6): FamilySets {
@@ -123,7 +132,8 @@ export class ClaimSets {
 }
 
 function familySets(): FamilySets {
-  return { destinations: new ClaimTable(), sources: new ClaimTable(), own: new ClaimTable() }
+  const [destinations, sources] = [new ClaimTable(), new ClaimTable()]
+  return { destinations, sources, own: new ClaimTable(), tunnels: new ClaimTable() }
 }
 
 /** The set's key: address; then, unless 0, the protocol; then, unless 0, the port. */

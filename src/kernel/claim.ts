@@ -18,6 +18,7 @@
  *                               from a source's port             yes
  *   an ICMP error, whole, about a packet to a source address,
  *   and not to an address of the host                            yes: a router on the way to a NAT server sent it
+ *   an ICMP error, whole, about a packet to a tunnel's end       yes: a router on the way there
  *   else                                                         no: ARP, neighbour discovery, …
  *
  * Details that only have to be the same on both sides follow the kernel's: nf_tables_ipv4.h,
@@ -96,8 +97,11 @@ function isClaimed4(sets: FamilySets, bytes: DataView, at: number, length: numbe
   if (protocol === Protocol.icmp && left >= 1) {
     if (CLAIMED_ICMP_TYPES.includes(bytes.getUint8(transport))) {
       if (to || from) return true
-      if (left < QUOTED_4 + 4 || sets.own.has(0, 0, V4_MAPPED, destination, 0)) return false
-      return sets.sources.has(0, 0, V4_MAPPED, bytes.getUint32(transport + QUOTED_4), 0)
+      if (left < QUOTED_4 + 4) return false
+      const quoted = bytes.getUint32(transport + QUOTED_4)
+      if (sets.tunnels.has(0, 0, V4_MAPPED, quoted, 0)) return true
+      if (sets.own.has(0, 0, V4_MAPPED, destination, 0)) return false
+      return sets.sources.has(0, 0, V4_MAPPED, quoted, 0)
     }
   }
   return (
@@ -141,8 +145,10 @@ function isClaimed6(sets: FamilySets, bytes: DataView, at: number, length: numbe
   if (protocol === Protocol.icmpv6 && left >= 1) {
     if (bytes.getUint8(transport) < ICMPV6_ERRORS_END) {
       if (to || from) return true
-      if (left < QUOTED_6 + 16 || sets.own.has(d0, d1, d2, d3, 0)) return false
-      return isSource6(sets.sources, bytes, transport + QUOTED_6)
+      if (left < QUOTED_6 + 16) return false
+      if (hasAddress6(sets.tunnels, bytes, transport + QUOTED_6)) return true
+      if (sets.own.has(d0, d1, d2, d3, 0)) return false
+      return hasAddress6(sets.sources, bytes, transport + QUOTED_6)
     }
   }
   return (
@@ -152,8 +158,8 @@ function isClaimed6(sets: FamilySets, bytes: DataView, at: number, length: numbe
   )
 }
 
-function isSource6(sources: ClaimTable, bytes: DataView, at: number): boolean {
-  return sources.has(
+function hasAddress6(table: ClaimTable, bytes: DataView, at: number): boolean {
+  return table.has(
     bytes.getUint32(at),
     bytes.getUint32(at + 4),
     bytes.getUint32(at + 8),

@@ -29,6 +29,7 @@ export const SAMPLE_CLAIMS: Claims = {
     { address: '2001:db8:1::2', protocol: udp, port: 0 },
   ],
   ownAddresses: ['10.0.0.9', '10.0.0.1', '2001:db8::9', '2001:db8::1'],
+  tunnels: [{ address: '10.1.0.3' }, { address: '2001:db8:1::3' }],
 }
 
 const CLIENT4 = '192.0.2.7'
@@ -149,6 +150,8 @@ const web6 = ipv6(CLIENT6, '2001:db8::1', tcp, ports(40000, 80))
 const [ROUTER4, ROUTER6] = ['10.1.0.254', '2001:db8:1::fe']
 const ABOUT_SERVER4 = errorAbout4(CLIENT4, '10.1.0.1')
 const ABOUT_SERVER6 = errorAbout6(CLIENT6, '2001:db8:1::1')
+const ABOUT_TUNNEL4 = errorAbout4('10.0.0.9', '10.1.0.3')
+const ABOUT_TUNNEL6 = errorAbout6('2001:db8::9', '2001:db8:1::3')
 const OPTIONS: Ipv4Fields = { options: Buffer.alloc(8, 1) }
 const MORE: Ipv4Fields = { flagsAndOffset: 0x2000 }
 
@@ -199,6 +202,10 @@ export const CLAIM_CASES: readonly ClaimCase[] = [
   no('the same in a fragment', v4(ipv4(ROUTER4, CLIENT4, icmp, ABOUT_SERVER4, MORE))),
   yes('no more than needed', v4(ipv4(ROUTER4, CLIENT4, icmp, ABOUT_SERVER4.subarray(0, 28)))),
   no('one byte less', v4(ipv4(ROUTER4, CLIENT4, icmp, ABOUT_SERVER4.subarray(0, 27)))),
+  yes('a router, about a tunnel, to the host', v4(ipv4(ROUTER4, '10.0.0.9', icmp, ABOUT_TUNNEL4))),
+  yes('the same to anybody', v4(ipv4(ROUTER4, CLIENT4, icmp, ABOUT_TUNNEL4))),
+  no('the same in a fragment', v4(ipv4(ROUTER4, '10.0.0.9', icmp, ABOUT_TUNNEL4, MORE))),
+  no('the same, cut', v4(ipv4(ROUTER4, '10.0.0.9', icmp, ABOUT_TUNNEL4.subarray(0, 27)))),
   no(
     'a router, about a packet from a server',
     v4(ipv4(ROUTER4, CLIENT4, icmp, errorAbout4('10.1.0.1', CLIENT4))),
@@ -255,6 +262,14 @@ export const CLAIM_CASES: readonly ClaimCase[] = [
     v6(ipv6(ROUTER6, CLIENT6, icmpv6, ABOUT_SERVER6.subarray(0, 48))),
   ),
   no('IPv6, one byte less', v6(ipv6(ROUTER6, CLIENT6, icmpv6, ABOUT_SERVER6.subarray(0, 47)))),
+  yes(
+    'IPv6, a router, about a tunnel, to the host',
+    v6(ipv6(ROUTER6, '2001:db8::9', icmpv6, ABOUT_TUNNEL6)),
+  ),
+  no(
+    'IPv6, the same, cut',
+    v6(ipv6(ROUTER6, '2001:db8::9', icmpv6, ABOUT_TUNNEL6.subarray(0, 47))),
+  ),
   no(
     'IPv6, a router, about a packet from a server',
     v6(ipv6(ROUTER6, CLIENT6, icmpv6, errorAbout6('2001:db8:1::1', CLIENT6))),
@@ -279,13 +294,23 @@ export const CLAIM_CASES: readonly ClaimCase[] = [
   no('IPv6 to an IPv4 service', v6(ipv6(CLIENT6, '::ffff:10.0.0.1', tcp, ports(1, 80)))),
 ]
 
-const ADDRESSES4 = ['10.0.0.1', '10.0.0.1', '10.0.0.2', '10.0.0.9', '10.1.0.1', '10.1.0.2', CLIENT4]
+const ADDRESSES4 = [
+  '10.0.0.1',
+  '10.0.0.1',
+  '10.0.0.2',
+  '10.0.0.9',
+  '10.1.0.1',
+  '10.1.0.2',
+  '10.1.0.3',
+  CLIENT4,
+]
 const ADDRESSES6 = [
   '2001:db8::1',
   '2001:db8::2',
   '2001:db8::9',
   '2001:db8:1::1',
   '2001:db8:1::2',
+  '2001:db8:1::3',
   CLIENT6,
 ]
 const PORTS = [0, 9, 22, 53, 80, 80, 8080, 8080]

@@ -34,10 +34,12 @@ const DIFFERENT: Readonly<Record<string, readonly string[]>> = {
   ],
   'pkt-gue-remcsum 40': [
     `server, 1466 bytes: ${inGue(1424)}: IP 10.0.0.10.5002 > 10.0.0.100.80: UDP, length 2400`,
+    `server, 1074 bytes: ${inGue(1032)}: IP 10.0.0.10 > 10.0.0.100: ip-proto-17`,
   ],
-  // The one before, not the first of its datagram, was left to the host.
+  // The one before, not the first of its datagram, has waited for this.
   'pkt-ipip 40': [
     'server, 1454 bytes: IP 192.168.10.1 > 192.168.10.11: IP 10.0.0.10.5002 > 10.0.0.100.80: UDP, length 2400',
+    'server, 1062 bytes: IP 192.168.10.1 > 192.168.10.11: IP 10.0.0.10 > 10.0.0.100: ip-proto-17',
   ],
 }
 

@@ -28,7 +28,7 @@ import { Reason } from './verdict.ts'
 import { sumWhole } from './whole-sum.ts'
 
 /** What to say. */
-export const Answer = { unreachable: 0, timeExceeded: 1, tooBig: 2 } as const
+export const Answer = { unreachable: 0, timeExceeded: 1, tooBig: 2, noRoute: 3 } as const
 
 const TIME_TO_LIVE = 64
 /** Precedence "internetwork control", as Linux gives its errors. */
@@ -56,6 +56,7 @@ export function answer(packet: Packet, flow: Flow, what: u32, mtu: u32, silent: 
   } else if (!answerIpv6(packet, flow, what, mtu)) return Reason.noRoom
   flow.egress = packet.ingress
   if (what === Answer.unreachable) return Reason.answeredUnreachable
+  if (what === Answer.noRoute) return Reason.answeredNoRoute
   return what === Answer.timeExceeded ? Reason.answeredTimeExceeded : Reason.answeredTooBig
 }
 
@@ -103,7 +104,7 @@ function answerIpv4(packet: Packet, flow: Flow, what: u32, mtu: u32): boolean {
   if (!makeRoom(packet, flow, quoted, 28)) return false
   if (what === Answer.timeExceeded) return writeIpv4Error(packet, flow, 11, 0, 0, quoted)
   if (what === Answer.tooBig) return writeIpv4Error(packet, flow, 3, 4, mtu, quoted)
-  return writeIpv4Error(packet, flow, 3, 3, 0, quoted)
+  return writeIpv4Error(packet, flow, 3, what === Answer.noRoute ? 1 : 3, 0, quoted)
 }
 
 /** Headers before `quoted` bytes of packet: an ICMP error, from the flow's destination to its source. */
@@ -155,8 +156,9 @@ function answerIpv6(packet: Packet, flow: Flow, what: u32, mtu: u32): boolean {
     u32(8 + quoted + Protocol.icmpv6),
   )
   let type: u8 = 1
-  let code: u8 = 4
-  if (what !== Answer.unreachable) code = 0
+  let code: u8 = 0
+  if (what === Answer.unreachable) code = 4
+  else if (what === Answer.noRoute) code = 3
   if (what === Answer.timeExceeded) type = 3
   else if (what === Answer.tooBig) type = 2
   const rest: u32 = what === Answer.tooBig ? mtu : 0

@@ -14,7 +14,7 @@ import { TcpFlag } from '../wire/tcp.ts'
 import type { Flow } from './flow.ts'
 import { localRowOf } from './local-port.ts'
 import { mtuOf, sendTo } from './next-hop.ts'
-import { checkPassage, checkReplyPassage, PASSES } from './passage.ts'
+import { checkPassage, checkReplyPassage, PASSES, stay } from './passage.ts'
 import { hopToClient, hopToServer } from './route.ts'
 import { CLIENT_ADDRESS_BYTES, rewriteSynOptions } from './syn-options.ts'
 import { locals, NONE, type Connection, type Server } from './tables.ts'
@@ -38,6 +38,7 @@ export function forwardFullnat(packet: Packet, flow: Flow, line: Connection, ser
   if (local === null || line.binding === 0) return Reason.noLocalAddress // not bound yet
   const clientHop: u32 = isSyn(flow) ? hopToClient(flow, line) : NONE
   const hop: u32 = hopToServer(flow, server)
+  if (flow.egress === 0) return stay(packet, flow, hop, true)
   const passage: u32 = checkPassage(packet, flow, mtuOf(hop))
   if (passage !== PASSES) return passage
   if (isSyn(flow)) rewriteSynOptions(packet, flow, segmentMax(flow, hop, clientHop), true)

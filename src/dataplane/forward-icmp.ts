@@ -10,7 +10,14 @@ import { forwardingOf } from './connection.ts'
 import type { Flow } from './flow.ts'
 import { forwardDirect } from './forward-direct.ts'
 import { forwardTunnel } from './forward-tunnel.ts'
-import { keepOuterSource, outerTo, restoreOuter, translateIcmp } from './icmp.ts'
+import {
+  isIcmpSumRight,
+  isSentTo,
+  keepOuterSource,
+  outerTo,
+  restoreOuter,
+  translateIcmp,
+} from './icmp.ts'
 import { localRowOf } from './local-port.ts'
 import { sendTo } from './next-hop.ts'
 import { hopToClient, hopToServer } from './route.ts'
@@ -41,6 +48,7 @@ export function forwardIcmp(packet: Packet, flow: Flow, line: Connection, server
         : forwardTunnel(packet, flow, server)
     return reason === Reason.toServer ? Reason.icmpToServer : reason
   }
+  if (!isIcmpSumRight(packet, flow)) return Reason.icmpChecksum
   const hop: u32 = hopToServer(flow, server)
   copyTuple(to, flow)
   setDestinationServer(to, server, line)
@@ -57,7 +65,9 @@ export function forwardIcmp(packet: Packet, flow: Flow, line: Connection, server
 
 /** An error about a packet that the client sent: to the client. */
 export function replyIcmp(packet: Packet, flow: Flow, line: Connection): u32 {
+  if (!isForClient(line)) return Reason.icmpUnrelated
   if (flow.timeToLive <= 1) return Reason.timeExceeded
+  if (!isIcmpSumRight(packet, flow)) return Reason.icmpChecksum
   const hop: u32 = hopToClient(flow, line)
   copyTuple(to, flow)
   setSourceVirtual(to, line)
@@ -65,6 +75,12 @@ export function replyIcmp(packet: Packet, flow: Flow, line: Connection): u32 {
   setOuterToClient()
   translateIcmp(packet, flow, to)
   return sendTo(packet, flow, hop, Reason.icmpToClient)
+}
+
+/** Is it sent to the client as the server knows it? The host's own stack gets what is for another. */
+function isForClient(line: Connection): boolean {
+  if (forwardingOf(line) === Forwarding.fullnat) return true // found by the local address
+  return isSentTo(line.client0, line.client1, line.client2, line.client3)
 }
 
 /** From whom it came (FULLNAT: from the local address), to the server. */

@@ -8,7 +8,7 @@ import type { u32 } from '../subset/integers.ts'
 import type { Packet } from '../subset/packet.ts'
 import type { Flow } from './flow.ts'
 import { mtuOf, sendTo } from './next-hop.ts'
-import { checkPassage, checkReplyPassage, PASSES } from './passage.ts'
+import { checkPassage, checkReplyPassage, PASSES, stay } from './passage.ts'
 import { hopToClient, hopToServer } from './route.ts'
 import type { Connection, Server } from './tables.ts'
 import { copyTuple, setDestinationServer, setSourceVirtual, translate, Tuple } from './translate.ts'
@@ -19,12 +19,28 @@ const reply = Tuple.local()
 
 export function forwardNat(packet: Packet, flow: Flow, line: Connection, server: Server): u32 {
   const hop: u32 = hopToServer(flow, server)
+  if (flow.egress === 0) {
+    copyTuple(request, flow)
+    setDestinationServer(request, server, line)
+    return stay(packet, flow, hop, isChanged(flow))
+  }
   const passage: u32 = checkPassage(packet, flow, mtuOf(hop))
   if (passage !== PASSES) return passage
   copyTuple(request, flow)
   setDestinationServer(request, server, line)
   translate(packet, flow, request)
   return sendTo(packet, flow, hop, Reason.toServer)
+}
+
+/** Is the real server's end another than the virtual one? */
+function isChanged(flow: Flow): boolean {
+  return (
+    request.destination3 !== flow.destination3 ||
+    request.destinationPort !== flow.destinationPort ||
+    request.destination2 !== flow.destination2 ||
+    request.destination1 !== flow.destination1 ||
+    request.destination0 !== flow.destination0
+  )
 }
 
 export function replyNat(packet: Packet, flow: Flow, line: Connection): u32 {

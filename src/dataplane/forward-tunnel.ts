@@ -16,7 +16,7 @@ import { DONT_FRAGMENT, Ipv4 } from '../wire/ipv4.ts'
 import { Ipv6 } from '../wire/ipv6.ts'
 import type { Flow } from './flow.ts'
 import { sendTo, setEtherType } from './next-hop.ts'
-import { checkPassage, IPV4_MTU_MIN, IPV6_MTU_MIN, PASSES } from './passage.ts'
+import { checkPassage, IPV4_MTU_MIN, IPV6_MTU_MIN, PASSES, stay } from './passage.ts'
 import { applyPathMtu } from './path-mtu.ts'
 import { hopToServer } from './route.ts'
 import { Switch } from './switch.ts'
@@ -38,7 +38,7 @@ const ipv6At = Ipv6.cursor()
 export function forwardTunnel(packet: Packet, flow: Flow, server: Server): u32 {
   const row: u32 = hopToServer(flow, server)
   const hop = hopAt.at(row)
-  if (flow.egress === 0 || hop === null) return Reason.noRoute
+  if (flow.egress === 0 || hop === null) return stay(packet, flow, row, false)
   const between: u32 = bytesBetween(server)
   const outer: u32 = server.family === 4 ? u32(20 + between) : u32(40 + between)
   const inside: u32 = mtuInside(flow, server, hop, outer)

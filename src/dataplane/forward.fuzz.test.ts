@@ -214,7 +214,15 @@ function checkCounters(counted: readonly number[]): void {
   assert.deepEqual(names, UNREACHED, 'the fuzzing reaches every reason but these')
 }
 
-const UNREACHED = ['localPortsExhausted', 'largeFrame', 'overloaded', 'bypassed']
+const UNREACHED = [
+  'localPortsExhausted',
+  'noRoute',
+  'largeFrame',
+  'overloaded',
+  'localPort',
+  'bypassed',
+  'answeredNoRoute',
+]
 
 /** When all connections have ended, nothing is left of them. */
 function checkEnd(lab: Laboratory): void {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import { Laboratory } from '../../tests/goldens/laboratory.ts'
+import { DIRECTOR_MAC, Laboratory } from '../../tests/goldens/laboratory.ts'
 import { goldenFrame } from '../../tests/packets/golden-frames.ts'
 import { udpFrame } from '../wire/flow.ts'
 import { parseFrame } from '../wire/frame.ts'
@@ -54,23 +54,45 @@ for (const [family, make] of [
 ] as const) {
   it(`${family}: later fragments follow their first one`, () => {
     const lab = makeLaboratory()
-    assert.equal(send(lab, make('later', 1)), 'fragmentUnknown')
+    assert.equal(send(lab, make('later', 1)), 'fragmentEarly')
     assert.equal(send(lab, make('first', 1)), 'toServer')
     const { departed } = lab.send('client', make('later', 1))
     const { ip } = parseFrame(departed[0]!.bytes)!
     assert.equal(ip!.destination, family === 'IPv4' ? '192.168.10.11' : '2001:db8:b::11')
-    assert.equal(send(lab, make('later', 2)), 'fragmentUnknown')
+    assert.equal(send(lab, make('later', 2)), 'fragmentEarly')
   })
 }
+
+it('what came before the first one follows it, there and back', () => {
+  const lab = makeLaboratory()
+  const there = (place: 'first' | 'later') => lab.send('client', fragment(place, 1)).departed
+  assert.deepEqual(there('later'), [])
+  assert.deepEqual(
+    there('first').map(({ bytes }) => parseFrame(bytes)!.ip!.destination),
+    ['192.168.10.11', '192.168.10.11'],
+  )
+  const back = (isFirst: boolean) => {
+    const fields = { identification: 2, dontFragment: false, moreFragments: isFirst }
+    const ip = { ...fields, fragmentOffset: isFirst ? 0 : 32 }
+    const over = { destinationMac: DIRECTOR_MAC.server, ip }
+    const data = new Uint8Array(24)
+    return lab.send('server', udpFrame('192.168.10.11:8080', CLIENT, { data, over })).departed
+  }
+  assert.deepEqual(back(false), [])
+  assert.deepEqual(
+    back(true).map(({ bytes }) => parseFrame(bytes)!.ip!.source),
+    ['10.0.0.100', '10.0.0.100'],
+  )
+})
 
 it('of another source, or too late, they are strangers', () => {
   const lab = makeLaboratory()
   send(lab, fragment('first', 1))
-  assert.equal(send(lab, fragment('later', 1, '10.0.0.11:4000')), 'fragmentUnknown')
+  assert.equal(send(lab, fragment('later', 1, '10.0.0.11:4000')), 'fragmentEarly')
   lab.sleep(FRAGMENT_TIMEOUT_S - 1)
   assert.equal(send(lab, fragment('later', 1)), 'toServer')
   lab.sleep(1)
-  assert.equal(send(lab, fragment('later', 1)), 'fragmentUnknown')
+  assert.equal(send(lab, fragment('later', 1)), 'fragmentEarly')
 })
 
 it('more datagrams than there is room for: the newest is always known, and most are', () => {

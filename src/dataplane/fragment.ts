@@ -3,8 +3,8 @@
  *
  * Bounded: FRAGMENT_LINES datagrams at once, each for FRAGMENT_TIMEOUT_S; the newest takes the place of the one that
  * would be forgotten soonest. IPVS has the kernel reassemble first and fragments anew (ip_vs_gather_frags).
- * Differs from IPVS: here each fragment goes on as it came; one that overtakes its first fragment is left to the host,
- * counted as `fragmentUnknown`.
+ * Differs from IPVS: here each fragment goes on as it came; one that overtakes its first fragment waits for it, where
+ * the engine can (`fragmentEarly`).
  */
 import { isAtOrAfter, u32 } from '../subset/integers.ts'
 import { now } from '../subset/clock.ts'

@@ -6,8 +6,8 @@
  *
  * The quoted packet went the other way. Turned round, its addresses and ports look like a packet of the connection
  * going the way of this error; so they find it by the usual lookups, and the same translation serves, mirrored.
- * Types as in IPVS (ip_vs_in_icmp, ip_vs_out_icmp): unreachable, source quench, time exceeded; for IPv6 too big
- * as well. RFC 5508 says what a NAT must do with them.
+ * Types as in IPVS (ip_vs_in_icmp, ip_vs_out_icmp): unreachable, source quench, time exceeded; of ICMPv6 every error.
+ * RFC 5508 says what a NAT must do with them.
  */
 import { u16, u32 } from '../subset/integers.ts'
 import type { Packet } from '../subset/packet.ts'
@@ -56,8 +56,7 @@ export function readIcmpError(packet: Packet, flow: Flow): u32 {
     if (icmp.type === 5 || icmp.type === 12) return Reason.icmpNotTranslated
     if (icmp.type !== 3 && icmp.type !== 4 && icmp.type !== 11) return Reason.icmpQuery
   } else {
-    if (icmp.type === 4) return Reason.icmpNotTranslated
-    if (icmp.type === 0 || icmp.type > 3) return Reason.icmpQuery
+    if (icmp.type >= 128) return Reason.icmpQuery
   }
   rememberOuter(flow)
   flow.icmpError = 1
@@ -125,7 +124,21 @@ export function isIcmpSumRight(packet: Packet, flow: Flow): boolean {
   const bytes: u32 = u32(flow.network + flow.length - flow.transport)
   if (bytes > SUM_FRAME_MAX) return false
   if (!packet.adjustTail(0)) return false // makes the frame readable to its end
-  return fold(sumFrame(packet, flow.transport, bytes)) === 0xffff
+  let sum: u32 = sumFrame(packet, flow.transport, bytes)
+  if (flow.family === 6) {
+    sum = u32(sum + sumFrame(packet, flow.network + 8, 32) + bytes + Protocol.icmpv6)
+  }
+  return fold(sum) === 0xffff
+}
+
+/** Is this the address that the error itself is sent to? */
+export function isSentTo(address0: u32, address1: u32, address2: u32, address3: u32): boolean {
+  return (
+    outer.destination3 === address3 &&
+    outer.destination2 === address2 &&
+    outer.destination1 === address1 &&
+    outer.destination0 === address0
+  )
 }
 
 /** Gives `flow` the error's own addresses and protocol back: for forwarding it whole. */
@@ -161,7 +174,7 @@ export function translateIcmp(packet: Packet, flow: Flow, to: Tuple): void {
   let delta: u32 = replace16(0, flow.sourcePort, to.sourcePort)
   delta = replace16(delta, flow.destinationPort, to.destinationPort)
   if (flow.family === 4) {
-    rewriteQuotedIpv4(packet, flow, to)
+    delta = u32(delta + rewriteQuotedIpv4(packet, flow, to))
   } else {
     rewriteQuotedIpv6(packet, flow, to)
     // The quoted addresses have no checksum of their own to make up for them, and the outer ones are in the
@@ -181,15 +194,21 @@ const innerIpv4At = Ipv4.cursor()
 const innerIpv6At = Ipv6.cursor()
 const innerPortsAt = Ports.cursor()
 
-function rewriteQuotedIpv4(packet: Packet, flow: Flow, to: Tuple): void {
+/** The delta of its header: none, unless its checksum was wrong and now is right (ip_vs_nat_icmp). */
+function rewriteQuotedIpv4(packet: Packet, flow: Flow, to: Tuple): u32 {
   const ip = innerIpv4At.at(packet, flow.transport + 8)
-  if (ip === null) return
+  if (ip === null) return 0
+  const was: u16 = ip.checksum
   let delta: u32 = replace32(0, ip.source, to.destination3)
   delta = replace32(delta, ip.destination, to.source3)
   ip.source = to.destination3
   ip.destination = to.source3
-  ip.checksum = applyDelta(ip.checksum, delta)
-  rewritePorts(packet, flow.transport + 8 + (ip.versionAndLength & 0x0f) * 4, to)
+  const headerBytes: u32 = (ip.versionAndLength & 0x0f) * 4
+  ip.checksum = 0
+  const is: u16 = fold(sumFrame(packet, flow.transport + 8, headerBytes)) ^ 0xffff
+  ip.checksum = is
+  rewritePorts(packet, flow.transport + 8 + headerBytes, to)
+  return replace16(delta, was, is)
 }
 
 function rewriteQuotedIpv6(packet: Packet, flow: Flow, to: Tuple): void {

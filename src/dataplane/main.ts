@@ -89,10 +89,10 @@ function decide(packet: Packet): u32 {
   }
   if (ours === 0) return Reason.notOurs
   if (!isCarried(flow.protocol)) return Reason.otherProtocol
-  if (flow.fragment === FragmentKind.later && !recallPorts(flow)) return Reason.fragmentUnknown
-  if (flow.fragment === FragmentKind.first) {
+  if (flow.fragment !== FragmentKind.none) {
     if (flow.protocol === Protocol.sctp) return Reason.sctpFragment
-    rememberPorts(flow)
+    if (flow.fragment === FragmentKind.first) rememberPorts(flow)
+    else if (!recallPorts(flow)) return Reason.fragmentEarly
   }
   findConnection(toRoles, fromRoles)
   if (flow.direction === Direction.reply) return continueReply(packet)

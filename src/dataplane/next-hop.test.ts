@@ -49,18 +49,22 @@ it('through a gateway: its MAC address, and the packet for the server', () => {
   assert.deepEqual([reason, next, mac], ['toServer', '10.0.0.2', '02:00:00:00:0a:01'])
 })
 
-it('a DR server behind a gateway cannot be reached', () => {
-  assert.equal(send(laboratoryTo('203.0.113.5', 'direct')).reason, 'noRoute')
+it('a DR server behind a gateway: the gateway gets the packet as it is', () => {
+  const { reason, next, mac } = send(laboratoryTo('203.0.113.5', 'direct'))
+  assert.deepEqual([reason, next, mac], ['toServer', '10.0.0.2', '02:00:00:00:0a:01'])
 })
 
 it('no route', () => {
   const lab = laboratoryTo('192.168.10.11')
   lab.hops.apply({ routes: [] })
-  assert.equal(send(lab).reason, 'noRoute')
+  assert.equal(send(lab).reason, 'answeredNoRoute')
 })
 
-it('the director itself as a next hop leads nowhere', () => {
-  assert.equal(send(laboratoryTo('192.168.10.1')).reason, 'noRoute')
+it('a real server that is the director itself: the host gets the packet, if it need not be changed', () => {
+  assert.equal(send(laboratoryTo('192.168.10.1', 'direct')).reason, 'localServer')
+  assert.equal(send(laboratoryTo('192.168.10.1', 'tunnel')).reason, 'localServer')
+  assert.equal(send(laboratoryTo('10.0.0.100')).reason, 'localServer')
+  assert.equal(send(laboratoryTo('192.168.10.1')).reason, 'localPort')
 })
 
 it('a packet counts as large as its segments will be', () => {

@@ -22,8 +22,6 @@ export const REASON_TEXT: Readonly<Record<ReasonName, string>> = {
   icmpQuery: 'an ICMP message that is no error: left to the host',
   icmpUnrelated: 'an ICMP error about no connection of ours: left to the host',
   icmpNotTranslated: 'an ICMP error of a type that IPVS does not translate: left to the host',
-  fragmentUnknown:
-    'a later fragment of a datagram whose first fragment was not seen or not ours: left to the host',
   serverGone: 'its real server was removed; the connection waits for the server to come back',
   noServer: 'no real server can take a new connection (none there, weight 0, or overloaded)',
   connectionTableFull: 'the connection table is full',
@@ -31,7 +29,7 @@ export const REASON_TEXT: Readonly<Record<ReasonName, string>> = {
   noLocalAddress: 'the FULLNAT service has no local address of the right family',
   timeExceeded: 'its time to live ran out here, and no answer was due',
   tooBig: 'larger than the way to the real server takes, and no answer was due',
-  noRoute: 'no route to where it must go',
+  noRoute: 'no route to where it must go, and no answer was due',
   noRoom: 'no room in the buffer for the outer header',
   largeFrame:
     'stands for many segments, each of which would need a tunnel checksum of its own: switch GRO and TSO off',
@@ -47,8 +45,13 @@ export const REASON_TEXT: Readonly<Record<ReasonName, string>> = {
   icmpToClient: 'an ICMP error, translated and forwarded to the client',
   answeredUnreachable: 'refused with ICMP port unreachable: no real server can take it',
   answeredTimeExceeded: 'answered with ICMP time exceeded: its time to live ran out here',
+  localPort:
+    'its real server is this host, on another address or port: only direct routing and tunnels can do that',
+  answeredNoRoute: 'refused with ICMP host unreachable: no route to its real server',
   answeredTooBig: 'answered with the size that the way to the real server takes',
   bypassed: 'no real server could take it: sent on to where it was addressed (cache_bypass)',
+  fragmentEarly:
+    'a fragment that came before the first one of its datagram, which tells the ports: it waits',
   nextHopUnresolved: "ready to leave, but the next hop's MAC address must be asked for first",
 }
 

@@ -13,7 +13,10 @@ export const Verdict = {
   drop: 1,
   /** Rewritten; out of interface `flow.egress`. */
   send: 2,
-  /** Rewritten, but the next hop's MAC address is not known yet: `flow.egress` and `flow.next…` say whose. */
+  /**
+   * Not yet. Either rewritten, but the next hop's MAC address is not known yet: `flow.egress` and `flow.next…` say
+   * whose. Or untouched, a fragment before the first one of its datagram.
+   */
   hold: 3,
 } as const
 
@@ -33,7 +36,6 @@ export const Reason = {
   icmpQuery: 11,
   icmpUnrelated: 12,
   icmpNotTranslated: 13,
-  fragmentUnknown: 14,
 
   /** Verdict drop. */
   serverGone: 32,
@@ -51,6 +53,7 @@ export const Reason = {
   sctpFragment: 44,
   icmpChecksum: 45,
   icmpNoted: 46,
+  localPort: 47,
 
   /** Verdict send. */
   toServer: 64,
@@ -61,9 +64,11 @@ export const Reason = {
   answeredTimeExceeded: 69,
   answeredTooBig: 70,
   bypassed: 71,
+  answeredNoRoute: 72,
 
   /** Verdict hold. */
   nextHopUnresolved: 96,
+  fragmentEarly: 97,
 } as const
 
 export const REASONS_MAX = 128

@@ -2,9 +2,10 @@
  * The V8 engine: the packet path in this process, over AF_PACKET, without BPF.
  *
  *   interface ──► receive ring ──► claimed? ──► forward() ──┬─ send ──► its slot leaves by sendmmsg
- *                                     │ no: the host's      ├─ hold ──► a copy waits for the neighbour
- *                                     ▼                     ├─ pass ──► TAP device ──► the host's stack
- *                                  nothing                  └─ drop
+ *                                     │ no: the host's      ├─ hold ──► a copy waits: for the neighbour,
+ *                                     ▼                     │           or for the first fragment
+ *                                  nothing                  ├─ pass ──► TAP device ──► the host's stack
+ *                                                           └─ drop
  *
  * The host's stack gets no claimed frame (an nftables rule behind the packet tap drops it) and every other one, which
  * this engine then leaves alone: no frame is answered twice, none is lost. Why so:
@@ -16,23 +17,39 @@ import { ipToWords, wordsToIp } from '../base/ip.ts'
 import { setNow, TICKS_PER_SECOND } from '../subset/clock.ts'
 import { Packet } from '../subset/packet.ts'
 import { allocateTables, type TableSet } from '../subset/table.ts'
+import { FragmentKind } from '../dataplane/flow.ts'
 import { flow, forward } from '../dataplane/main.ts'
 import { findNeighbour, isResolved } from '../dataplane/route.ts'
 import { hops, NONE, settings, TABLES, type Hop } from '../dataplane/tables.ts'
-import { Verdict, verdictOf } from '../dataplane/verdict.ts'
+import { Reason, Verdict, verdictOf } from '../dataplane/verdict.ts'
 import { isClaimed } from '../kernel/claim.ts'
-import { Readiness } from '../kernel/ffi.ts'
+import { addressOf, Readiness } from '../kernel/ffi.ts'
 import { IngressClaim } from '../kernel/ingress-claim.ts'
 import { PacketSocket } from '../kernel/packet-socket.ts'
 import { Tap } from '../kernel/tap.ts'
-import { GsoType, noOffloads, VirtioFlag, type FrameOffloads } from '../kernel/virtio-header.ts'
+import type { FrameMemory } from '../kernel/send-queue.ts'
+import {
+  clearVirtioHeader,
+  GsoType,
+  noOffloads,
+  VIRTIO_HEADER_SIZE,
+  VirtioFlag,
+  type FrameOffloads,
+} from '../kernel/virtio-header.ts'
 import type { AttachedInterface, Engine, EngineClaims, EngineEvents, EngineLink } from './engine.ts'
 import { Transmitter, type Departure } from './transmit.ts'
+import { WaitingFragments } from './waiting-fragments.ts'
 import { WaitingFrames } from './waiting-frames.ts'
+
+const PLAIN = noOffloads()
 
 /** Frames between two flushes, and between two turns of Node's loop. */
 const BATCH = 64
 const TURN = 1024
+
+/** Where the frame begins in memory of this process: behind room for what tunnels put on, aligned as in the ring. */
+const EARLY_START = 142
+const FRAME_MAX = 68 << 10
 
 export interface V8EngineOptions {
   /** Rows by table name, where not the default. */
@@ -60,6 +77,9 @@ export class V8Engine implements Engine {
   readonly #tap: Tap
   readonly #transmitter = new Transmitter()
   readonly #waiting = new WaitingFrames()
+  readonly #fragments = new WaitingFragments()
+  /** Where a fragment that waited lies while it is forwarded. */
+  readonly #early: FrameMemory
   readonly #packet = new Packet()
   readonly #departure: Departure
   /** Slots of the batch in hand. */
@@ -79,6 +99,8 @@ export class V8Engine implements Engine {
     this.#slots = options.slots
     this.#claim = claim
     this.#tap = tap
+    const early = new Uint8Array(EARLY_START + FRAME_MAX)
+    this.#early = { bytes: new DataView(early.buffer), address: addressOf(early) }
     this.#departure = { egress: 0, mtu: 0, offloads: noOffloads(), grown: 0, outerBytes: 0 }
   }
 
@@ -192,10 +214,42 @@ export class V8Engine implements Engine {
     packet.ingress = port.index
     packet.hasPartialChecksum = (offloads.flags & VirtioFlag.needsChecksum) !== 0
     packet.segmentSize = offloads.gsoSize
-    const verdict = verdictOf(forward(packet))
+    const reason = forward(packet)
+    const verdict = verdictOf(reason)
     if (verdict === Verdict.pass) this.#tap.inject(memory, frameStart, frameLength)
     else if (verdict === Verdict.send) this.#send(port)
-    else if (verdict === Verdict.hold) this.#hold(port)
+    else if (reason === Reason.fragmentEarly) this.#keep(port)
+    else if (verdict === Verdict.hold) this.#hold(socket.offloads, frameStart)
+    if (flow.fragment === FragmentKind.first) this.#forwardEarly()
+  }
+
+  /** A fragment that came before the first one of its datagram. */
+  #keep({ socket, index }: Port): void {
+    const { frameStart, frameLength, memory } = socket
+    const { buffer, byteOffset } = memory.bytes
+    const bytes = new Uint8Array(buffer, byteOffset + frameStart, frameLength).slice()
+    this.#fragments.add(flow, { bytes, ingress: index }, performance.now())
+  }
+
+  /** The first fragment of a datagram was forwarded: those that came before it follow. */
+  #forwardEarly(): void {
+    const packet = this.#packet
+    const memory = this.#early
+    for (const { bytes, ingress } of this.#fragments.take(flow)) {
+      const { buffer, byteLength } = memory.bytes
+      new Uint8Array(buffer).set(bytes, EARLY_START)
+      packet.point(memory.bytes, EARLY_START, bytes.length, VIRTIO_HEADER_SIZE, byteLength)
+      packet.ingress = ingress
+      const verdict = verdictOf(forward(packet))
+      if (verdict === Verdict.pass) {
+        clearVirtioHeader(memory.bytes, EARLY_START - VIRTIO_HEADER_SIZE)
+        this.#tap.inject(memory, EARLY_START, bytes.length)
+      } else if (verdict === Verdict.send) {
+        const { egress, mtu, outerBytes } = flow
+        const frame = new Uint8Array(buffer, packet.start, packet.length)
+        this.#transmitter.sendCopy(frame, { egress, mtu, outerBytes, offloads: PLAIN, grown: 0 })
+      } else if (verdict === Verdict.hold) this.#hold(PLAIN, EARLY_START)
+    }
   }
 
   #send({ socket }: Port): void {
@@ -211,14 +265,15 @@ export class V8Engine implements Engine {
     this.#transmitter.send(socket.memory, packet.start, packet.length, departure)
   }
 
-  #hold({ socket }: Port): void {
+  /** The frame, which began at `start` when it came in, waits for its neighbour. */
+  #hold(offloads: FrameOffloads, start: number): void {
     const packet = this.#packet
     const { buffer, byteOffset } = packet.bytes
     const address = wordsToIp(flow.next0, flow.next1, flow.next2, flow.next3)
     const isFirst = this.#waiting.add(flow.egress, address, {
       bytes: new Uint8Array(buffer, byteOffset + packet.start, packet.length).slice(),
-      offloads: { ...socket.offloads },
-      grown: socket.frameStart - packet.start,
+      offloads: { ...offloads },
+      grown: start - packet.start,
       outerBytes: flow.outerBytes,
       since: performance.now(),
     })
@@ -250,6 +305,7 @@ export class V8Engine implements Engine {
 
   tick(): void {
     this.#waiting.expire(performance.now())
+    this.#fragments.expire(performance.now())
     this.tables.use()
     this.#readClock()
   }
@@ -266,6 +322,8 @@ export class V8Engine implements Engine {
       refusedByHost: tapErrors,
       waiting: this.#waiting.length,
       waitedInVain: this.#waiting.dropped,
+      fragmentsWaiting: this.#fragments.length,
+      fragmentsInVain: this.#fragments.dropped,
       ...this.#transmitter.counters(),
     }
   }

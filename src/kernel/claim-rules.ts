@@ -126,7 +126,7 @@ export function addClaimRules(to: Transaction): void {
   }
 }
 
-/** Errors about packets to a server, from whichever router: to their sender, the client; or to us, if it was a tunnel. */
+/** Errors about packets to a server, from whichever router: to their sender, the client, or to us, in a tunnel. */
 function addQuotedRules(to: Transaction, family: Family): void {
   const { own, sources, tunnels } = SET_NAMES[family]
   const isError = [...isFamily(family), ...isFragment(family, false), ...isIcmpError(family)]

@@ -289,7 +289,7 @@ describe('replay', () => {
     assert.deepEqual(
       reports.map(({ server, reason, egress, waitsFor }) => [server, reason, egress, waitsFor]),
       [
-        ['10.9.9.9:80', 'noRoute', undefined, undefined],
+        ['10.9.9.9:80', 'answeredNoRoute', 'front', undefined],
         ['10.0.1.12:80', 'toServer', 'back', undefined],
         ['10.0.1.11:80', 'nextHopUnresolved', undefined, '10.0.1.11'],
       ],

@@ -73,12 +73,12 @@ function tellNextHop(trial: Trial, nameInterface: (index: number) => string): Ex
   const { reason, egress, hop, server } = trial
   const step = 'next hop'
   const next = wordsToIp(...trial.next)
-  if (reason === Reason.noRoute) {
+  if (reason === Reason.noRoute || reason === Reason.answeredNoRoute) {
     const target = addressOf(servers.row(server))
-    if (egress === 0) return [{ step, text: `no route leads to ${target}` }]
-    if (next === target) return [{ step, text: `no neighbour ${target} is known` }]
-    const text = `${target} is no neighbour but behind ${next}, where this forwarding cannot reach it`
-    return [{ step, text }]
+    const isKnown = reason === Reason.answeredNoRoute || egress === 0
+    return [
+      { step, text: isKnown ? `no route leads to ${target}` : `no neighbour ${target} is known` },
+    ]
   }
   if (verdictOf(reason) === Verdict.hold) {
     const text = `${next} on ${nameInterface(egress)}, whose MAC address is not known`
@@ -88,7 +88,21 @@ function tellNextHop(trial: Trial, nameInterface: (index: number) => string): Ex
   if (hop === NONE) return [{ step, text: `back out of ${nameInterface(egress)}` }]
   const { macHigh, macLow, mtu } = hops.row(hop)
   const mac = partsToMac(macHigh, macLow)
-  return [{ step, text: `${next} on ${nameInterface(egress)}, MAC ${mac}, MTU ${mtu}` }]
+  const steps = [{ step, text: `${next} on ${nameInterface(egress)}, MAC ${mac}, MTU ${mtu}` }]
+  if (isLeftToGateway(trial, next)) {
+    steps.push({
+      step,
+      text: 'a gateway: the packet, still addressed to the VIP, is for it to send on',
+    })
+  }
+  return steps
+}
+
+/** Direct routing wants a neighbour. */
+function isLeftToGateway({ server, connection, reason }: Trial, next: string): boolean {
+  if (reason !== Reason.toServer || connection === NONE) return false
+  const method = forwardingOf(connections.row(connection))
+  return method === Forwarding.direct && next !== addressOf(servers.row(server))
 }
 
 function tellVerdict(reason: number): ExplainedStep {

@@ -9,6 +9,7 @@
  * director work on its tables.
  */
 import { parsePrefix } from '../../src/base/ip.ts'
+import { FragmentKind } from '../../src/dataplane/flow.ts'
 import { forward, flow } from '../../src/dataplane/main.ts'
 import {
   FRAGMENT_PROBES_MAX,
@@ -17,7 +18,7 @@ import {
   PROBES_MAX,
 } from '../../src/dataplane/limits.ts'
 import { connections, TABLES } from '../../src/dataplane/tables.ts'
-import { Verdict, verdictOf } from '../../src/dataplane/verdict.ts'
+import { Reason, Verdict, verdictOf } from '../../src/dataplane/verdict.ts'
 import { adoptTables } from '../../src/director/adopt.ts'
 import { Director } from '../../src/director/director.ts'
 import { Hops } from '../../src/director/hops.ts'
@@ -27,6 +28,7 @@ import type { ServerKey, ServerSettings, ServiceKey } from '../../src/director/m
 import type { Route } from '../../src/director/routes.ts'
 import { Sweep } from '../../src/director/sweep.ts'
 import { fragmentFrame, fragmentIpv6 } from '../../src/engine/fragment.ts'
+import { WaitingFragments } from '../../src/engine/waiting-fragments.ts'
 import { setNow, setSeed, TICKS_PER_SECOND } from '../../src/subset/clock.ts'
 import { allocateTables, type TableSet } from '../../src/subset/table.ts'
 import { frameOf, packetOf } from '../packets/packet-of.ts'
@@ -92,6 +94,7 @@ export class Laboratory {
   readonly director: Director
   readonly hops: Hops
   readonly #sweep = new Sweep()
+  readonly #fragments = new WaitingFragments()
   readonly #mtu: Record<Side, number> = { client: 1500, server: 1500 }
   #ticks: number
 
@@ -182,7 +185,20 @@ export class Laboratory {
     packet.segmentSize = arrival.segmentSize ?? 0
     const reason = forward(packet)
     const verdict = verdictOf(reason)
-    return { reason, verdict, departed: verdict === Verdict.send ? departures(frameOf(packet)) : [] }
+    const departed = verdict === Verdict.send ? departures(frameOf(packet)) : []
+    if (reason === Reason.fragmentEarly) {
+      this.#fragments.add(flow, { bytes: frame, ingress: INTERFACE[at] }, 0)
+    }
+    if (flow.fragment === FragmentKind.first) departed.push(...this.#sendEarly())
+    return { reason, verdict, departed }
+  }
+
+  /** As an engine does with fragments that came before the first one. */
+  #sendEarly(): Departed[] {
+    return this.#fragments.take(flow).flatMap(({ bytes, ingress }) => {
+      const packet = packetOf(bytes, ingress)
+      return verdictOf(forward(packet)) === Verdict.send ? departures(frameOf(packet)) : []
+    })
   }
 }
 

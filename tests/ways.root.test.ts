@@ -44,11 +44,11 @@ const BULK = Buffer.alloc(1 << 20, 'bulk ')
 /** Of the narrow paths: what IPv6 must take is less. */
 const NARROW = 1400
 
-/** Router, director, for NAT and FULLNAT one more router, server. Errors about tunnels are not translated yet. */
+/** Router, director, one more router (but for DR), server. */
 const HOPS: Readonly<Record<Way, readonly number[]>> = {
   nat: [1, 2, 3, 4],
   dr: [1, 2, 3],
-  tun: [1, 2, 4],
+  tun: [1, 2, 3, 4],
   fullnat: [1, 2, 3, 4],
 }
 

@@ -5,7 +5,7 @@ import { drop, hold, noteReason, pass, redirect } from '../subset/action.ts'
 import type { u32 } from '../subset/integers.ts'
 import type { Packet } from '../subset/packet.ts'
 import { flow, forward } from './main.ts'
-import { Verdict, verdictOf } from './verdict.ts'
+import { Reason, Verdict, verdictOf } from './verdict.ts'
 
 /** What the program gives back to the kernel. */
 export function act(packet: Packet): u32 {
@@ -15,5 +15,7 @@ export function act(packet: Packet): u32 {
   if (verdict === Verdict.pass) return pass()
   if (verdict === Verdict.send) return redirect(flow.egress)
   if (verdict === Verdict.drop) return drop()
+  // Nothing waits here; the host's own stack keeps fragments for a while, counts them and gives them up.
+  if (reason === Reason.fragmentEarly) return pass()
   return hold(flow.egress, flow.next0, flow.next1, flow.next2, flow.next3)
 }

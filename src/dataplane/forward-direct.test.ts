@@ -61,11 +61,13 @@ for (const [name, { client, vip, virtual, server, far }] of Object.entries(FAMIL
       }
     })
 
-    it('asks only for what a neighbour has: a server behind a gateway is not reached', () => {
+    it('leaves a server that is no neighbour to the gateway on its way, as IPVS does', () => {
       const lab = laboratory(vip, far)
       const came = tcpFrame(client, virtual, { flags: TcpFlag.syn, over: { ...IN, ...old(64) } })
-      const { reason, departed } = lab.send('client', came)
-      assert.deepEqual([reasonName(reason), departed], ['noRoute', []])
+      const macs = { destinationMac: GATEWAY_MAC, sourceMac: DIRECTOR_MAC.client }
+      const want = tcpFrame(client, virtual, { flags: TcpFlag.syn, over: { ...macs, ...old(63) } })
+      const [left] = lab.send('client', came).departed
+      assert.deepEqual([left!.at, bytesToHex(left!.bytes)], ['client', bytesToHex(want)])
     })
 
     it('holds the frame for a neighbour that is not resolved', () => {

@@ -4,7 +4,7 @@ import { ClaimLog } from './claim-log.ts'
 
 const WEB = { address: '10.0.0.100', protocol: 6, port: 80 }
 const SERVER = { address: '10.9.0.1', protocol: 6, port: 80 }
-const NOTHING = { destinations: [], sources: [], networks: [] }
+const NOTHING = { destinations: [], sources: [], networks: [], tunnels: [] }
 
 describe('the log of claims', () => {
   it('gives what changed since it was last asked, once', () => {
@@ -13,11 +13,11 @@ describe('the log of claims', () => {
     log.claim('destinations', WEB)
     log.claim('sources', SERVER)
     assert.ok(!log.isEmpty)
-    const added = { destinations: [WEB], sources: [SERVER], networks: [] }
+    const added = { ...NOTHING, destinations: [WEB], sources: [SERVER] }
     assert.deepEqual(log.take(), { added, removed: NOTHING })
     assert.ok(log.isEmpty)
     log.release('sources', SERVER)
-    const removed = { destinations: [], sources: [SERVER], networks: [] }
+    const removed = { ...NOTHING, sources: [SERVER] }
     assert.deepEqual(log.take(), { added: NOTHING, removed })
     assert.deepEqual(log.take(), { added: NOTHING, removed: NOTHING })
   })
@@ -30,7 +30,7 @@ describe('the log of claims', () => {
     }
     log.release('sources', WEB)
     const { added, removed } = log.take()
-    assert.deepEqual(added, { destinations: [WEB], sources: [], networks: [] })
+    assert.deepEqual(added, { ...NOTHING, destinations: [WEB] })
     assert.equal(removed.destinations.length, 3)
     assert.deepEqual(removed.sources, [WEB])
   })
@@ -41,7 +41,7 @@ describe('the log of claims', () => {
     log.release('sources', SERVER)
     log.claim('destinations', WEB)
     log.claim('destinations', { ...WEB })
-    const added = { destinations: [WEB, WEB], sources: [], networks: [] }
+    const added = { ...NOTHING, destinations: [WEB, WEB] }
     assert.deepEqual(log.take(), { added, removed: NOTHING })
   })
 
@@ -52,7 +52,7 @@ describe('the log of claims', () => {
     const { added, removed } = log.take()
     log.release('destinations', WEB)
     log.putBack(added, removed)
-    const rest = { destinations: [], sources: [SERVER], networks: [] }
+    const rest = { ...NOTHING, sources: [SERVER] }
     assert.deepEqual(log.take(), { added: NOTHING, removed: rest })
   })
 })

@@ -137,6 +137,20 @@ function answerIpv6(packet: Packet, flow: Flow, what: u32, mtu: u32): boolean {
   const room: u32 = ICMPV6_ERROR_MAX - 48
   const quoted: u32 = flow.length < room ? flow.length : room
   if (!makeRoom(packet, flow, quoted, 48)) return false
+  if (what === Answer.timeExceeded) return writeIpv6Error(packet, flow, 3, 0, 0, quoted)
+  if (what === Answer.tooBig) return writeIpv6Error(packet, flow, 2, 0, mtu, quoted)
+  return writeIpv6Error(packet, flow, 1, what === Answer.noRoute ? 3 : 4, 0, quoted)
+}
+
+/** The same for IPv6. */
+export function writeIpv6Error(
+  packet: Packet,
+  flow: Flow,
+  type: u8,
+  code: u8,
+  rest: u32,
+  quoted: u32,
+): boolean {
   const ip = ipv6At.at(packet, flow.network)
   if (ip === null) return false
   ip.versionClassFlow = 0x60000000
@@ -155,13 +169,6 @@ function answerIpv6(packet: Packet, flow: Flow, what: u32, mtu: u32): boolean {
     sumFrame(packet, flow.network + 8, 32),
     u32(8 + quoted + Protocol.icmpv6),
   )
-  let type: u8 = 1
-  let code: u8 = 0
-  if (what === Answer.unreachable) code = 4
-  else if (what === Answer.noRoute) code = 3
-  if (what === Answer.timeExceeded) type = 3
-  else if (what === Answer.tooBig) type = 2
-  const rest: u32 = what === Answer.tooBig ? mtu : 0
   if (!writeIcmp(packet, u32(flow.network + 40), type, code, rest)) return false
   return writeSum(packet, flow, u32(flow.network + 40), quoted, pseudo)
 }

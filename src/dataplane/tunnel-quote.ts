@@ -154,6 +154,8 @@ function readInner6(packet: Packet, flow: Flow): boolean {
   flow.destination1 = ip.destination1
   flow.destination2 = ip.destination2
   flow.destination3 = ip.destination3
+  flow.trafficClass = (ip.versionClassFlow >>> 20) & 0xff
+  flow.dontFragment = 1
   flow.protocol = ip.nextHeader
   return readPorts(packet, flow, u32(quote.inner + 40))
 }

@@ -10,7 +10,7 @@ import { compile, type CompileOptions } from '../../src/compiler/compile.ts'
 import type { Attachment } from '../../src/compiler/target.ts'
 import { WORD_BYTES } from '../../src/compiler/target-xdp.ts'
 import { TABLES } from '../../src/dataplane/tables.ts'
-import { Verdict, verdictOf } from '../../src/dataplane/verdict.ts'
+import { Reason, Verdict, verdictOf } from '../../src/dataplane/verdict.ts'
 import { AREA, createMaps, loadArtefact, type ProgramMap } from '../../src/kernel/bpf-artefact.ts'
 import { mapMemory } from '../../src/kernel/bpf-map.ts'
 import { ProgramBench } from '../../src/kernel/bpf-run.ts'
@@ -126,7 +126,8 @@ export class KernelPacketPath {
         : { interfaceIndex: ingress, gsoSize: segmentSize, gsoSegments: segmentSize > 0 ? 2 : 0 }
     const { verdict, frame: after } = this.#bench.run(frame, context)
     const reason = this.#reason()
-    const hasWord = this.#attachment === 'xdp' && verdictOf(reason) === Verdict.hold
+    const isHeld = verdictOf(reason) === Verdict.hold && reason !== Reason.fragmentEarly
+    const hasWord = this.#attachment === 'xdp' && isHeld
     if (!hasWord) return { verdict, frame: after, reason, word: [] }
     const view = new DataView(after.buffer, after.byteOffset)
     const word = Array.from({ length: WORD_BYTES / 4 }, (_, i) => view.getUint32(4 * i, true))

@@ -122,7 +122,9 @@ function turnRound(random: Random, frame: Uint8Array): Uint8Array {
     const from = addressAt(frame, random.oneIn(5) ? at : at + width, width)
     const quoted = frame.subarray(network, network + 28 + random.below(frame.length))
     const over = { sourceMac: macAt(frame, 0), destinationMac: macAt(frame, 6) }
-    const options = { type: random.pick<number>(QUOTABLE[family]), code: random.below(6), quoted }
+    const rest = random.oneIn(2) ? 500 + random.below(1100) : random.pick(EDGES)
+    const type = random.pick<number>(QUOTABLE[family])
+    const options = { type, code: random.below(6), rest, quoted }
     return icmpErrorFrame(from, addressAt(frame, at, width), { ...options, over })
   }
   const bytes = frame.slice()

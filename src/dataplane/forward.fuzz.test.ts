@@ -210,13 +210,14 @@ function checkCounters(counted: readonly number[]): void {
   const counters = counted.map((_, reason) => tables.reasons.row(reason).packets)
   assert.deepEqual(counters, counted, 'each frame is counted once, under its reason')
   const unreached = Object.entries(Reason).filter(([, reason]) => counted[reason] === 0)
-  const names = unreached.map(([name]) => name)
+  const names = unreached.map(([name]) => name).filter((name) => name !== SELDOM)
   assert.deepEqual(names, UNREACHED, 'the fuzzing reaches every reason but these')
 }
 
+/** By some seeds only: no route leads on, and the sender is to be told nothing. */
+const SELDOM = 'noRoute'
 const UNREACHED = [
   'localPortsExhausted',
-  'noRoute',
   'largeFrame',
   'overloaded',
   'localPort',

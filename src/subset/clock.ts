@@ -41,3 +41,8 @@ export function setNow(ticks: u32): void {
 export function setSeed(seed: u32): void {
   surroundings.seed = seed >>> 0 || 1
 }
+
+/** For tests: what `setSeed` must be told for `random` to go on as it would now. */
+export function seed(): u32 {
+  return surroundings.seed
+}

@@ -41,8 +41,9 @@ import {
 /** More than any frame here takes. */
 const LARGE = Buffer.alloc(4000, 'sluice ')
 const BULK = Buffer.alloc(1 << 20, 'bulk ')
-/** Of the narrow paths: what IPv6 must take is less. */
+/** Of the narrow paths, of one inside a tunnel, which the former has not shown: what IPv6 must take is less. */
 const NARROW = 1400
+const NARROWER = 1350
 
 /** Router, director, one more router (but for DR), server. */
 const HOPS: Readonly<Record<Way, readonly number[]>> = {
@@ -163,6 +164,20 @@ describe('every way through a director', { skip: notRoot }, () => {
       })
     }
 
+    it(`tun, IPv${family}: an upload finds its way through a tunnel that a router narrows`, async (t) => {
+      const server = await listenTcp(lan.servers.tun, PORT, (socket) => {
+        let bytes = 0
+        socket.on('data', (chunk) => (bytes += chunk.length))
+        socket.on('end', () => socket.end(String(bytes)))
+      })
+      t.after(() => void server.close())
+      narrow(t, 'net3', serverIp('tun', family), undefined, { host: lan.router, mtu: NARROWER })
+      const told = await lan.counted('icmpToClient')
+      const socket = await connectTcp(lan.newcomer, vipOf('tun', family), PORT)
+      assert.equal(String(await exchangeTcp(socket, BULK)), String(BULK.length))
+      assert.ok((await lan.counted('icmpToClient')) > told, 'the client was told')
+    })
+
     for (const way of ['nat', 'fullnat'] as const) {
       describe(`${way}, IPv${family}, back`, () => {
         it('a download finds its way through a path that is too narrow', async (t) => {
@@ -216,12 +231,18 @@ describe('every way through a director', { skip: notRoot }, () => {
     }
   })
 
-  /** From now on until the test ends the director's way to `ip` takes no more than NARROW bytes. */
-  function narrow(t: TestContext, network: string, ip: string, gateway: string | undefined): void {
-    const { socket } = lan.director
+  /** From now on until the test ends the way of the director, or of `host`, to `ip` takes no more than `mtu` bytes. */
+  function narrow(
+    t: TestContext,
+    network: string,
+    ip: string,
+    gateway: string | undefined,
+    { host = lan.director, mtu = NARROW } = {},
+  ): void {
+    const { socket } = host
     const destination = { ip, bits: HOST_BITS[ip.includes(':') ? 6 : 4] }
-    const interfaceIndex = lan.director.indexOf(network)
-    addRoute(socket, { destination, nextHops: [{ interfaceIndex, gateway }], mtu: NARROW })
+    const interfaceIndex = host.indexOf(network)
+    addRoute(socket, { destination, nextHops: [{ interfaceIndex, gateway }], mtu })
     t.after(() => deleteRoute(socket, { destination }))
   }
 })

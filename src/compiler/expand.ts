@@ -89,8 +89,13 @@ class Expansion implements Writer {
   }
 
   get wantsPartial(): boolean {
+    return this.#wants('packet.hasPartialChecksum')
+  }
+
+  /** Does anything in the program ask for that? */
+  #wants(intrinsic: string): boolean {
     return [...this.#around.signatures.values()].some(({ operations }) =>
-      operations.some((one) => one.op === 'intrinsic' && one.name === 'packet.hasPartialChecksum'),
+      operations.some((one) => one.op === 'intrinsic' && one.name === intrinsic),
     )
   }
 
@@ -142,7 +147,7 @@ class Expansion implements Writer {
       code.mark(known)
       const offset = this.#alu('shl', cpu, immediate(Math.log2(area.stride)))
       this.#area = this.#alu('add', this.#address(AREA_MAP, 0), offset)
-      if (target.clock === 'jiffies') this.#readClock()
+      if (target.clock === 'jiffies' && this.#wants('now')) this.#readClock()
     }
     target.enter?.(this)
     return parameters

@@ -18,6 +18,8 @@ export interface ProgramSource {
 export const PROGRAMS = {
   xdp: { attachment: 'xdp', path: 'src/dataplane/act.ts', entry: 'act' },
   tc: { attachment: 'tc', path: 'src/dataplane/act.ts', entry: 'act' },
+  tun_tc: { attachment: 'tc', path: 'src/dataplane/decapsulation/main.ts', entry: 'endTunnel' },
+  tun_xdp: { attachment: 'xdp', path: 'src/dataplane/decapsulation/main.ts', entry: 'endTunnel' },
   companion: { attachment: 'tc', path: 'src/dataplane/companion.ts', entry: 'companion' },
 } as const satisfies Readonly<Record<string, ProgramSource>>
 export type ProgramName = keyof typeof PROGRAMS

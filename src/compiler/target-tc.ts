@@ -111,7 +111,7 @@ export function expandForTc(writer: Writer, name: string, values: readonly Opera
       return adjustRoom(writer, values[0]!, values[1]!)
     case 'packet.decapsulate': {
       const zero = writer.code.copy(immediate(0))
-      return adjustRoom(writer, alu(writer, 'subtract', zero, values[0]!), immediate(0))
+      return adjustRoom(writer, alu(writer, 'subtract', zero, values[0]!), values[1]!)
     }
     case 'packet.adjustTail': {
       const length = alu(writer, 'add', field(writer, Context.length), values[0]!)

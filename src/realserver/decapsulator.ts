@@ -72,7 +72,7 @@ export class Decapsulator {
     { mtu, guePort }: { readonly mtu: number; readonly guePort: number },
     onFirst: (refusal: Refusal) => void,
   ): Decapsulator {
-    const unwrapper = new Unwrapper(vips, mtu)
+    const unwrapper = new Unwrapper(vips, { datagramMax: mtu })
     const decapsulator = new Decapsulator(Tun.open(), unwrapper, onFirst)
     try {
       const families = new Set(vips.map(familyOf))

@@ -35,7 +35,7 @@ test('only whole packets to a VIP come out, and only the ECN bits ever change', 
     const around = new Uint8Array(ROOM).fill(0xaa)
     const bytes = concatBytes(around, inner, around)
     const protocol = is4 ? Protocol.ipip : Protocol.ipv6
-    const unwrapper = new Unwrapper(VIPS, 1500)
+    const unwrapper = new Unwrapper(VIPS, { datagramMax: 1500 })
     const refusal = unwrapper.unwrap(viewOf(bytes), ROOM, inner.length, protocol, outerClass)
     const parsed = is4 ? parseIpv4(inner) : parseIpv6(inner)
     // The parser also wants a sound chain of extension headers; the unwrapper leaves them to the stack.

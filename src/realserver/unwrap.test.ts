@@ -26,7 +26,7 @@ function emit(family: 4 | 6, layers: Omit<IpLayersSpec, 'ip'>, ip: object = {}):
 function unwrap(inner: Uint8Array, outerClass = 0, protocol?: number) {
   const bytes = concatBytes(new Uint8Array(START), inner)
   const announced = protocol ?? (inner[0]! >>> 4 === 4 ? Protocol.ipip : Protocol.ipv6)
-  const unwrapper = new Unwrapper(VIPS, DATAGRAM_MAX)
+  const unwrapper = new Unwrapper(VIPS, { datagramMax: DATAGRAM_MAX })
   const refusal = unwrapper.unwrap(viewOf(bytes), START, inner.length, announced, outerClass)
   const { start, length, checksumStart, checksumOffset } = unwrapper
   const packet = bytes.subarray(start, start + length)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { Random } from '../base/random.ts'
-import { Encapsulation, Packet } from './packet.ts'
+import { Decapsulation, Encapsulation, Packet } from './packet.ts'
 
 /** A frame of 60 bytes at 100, each its number, with room from 80 to 200. */
 function framed(): Packet {
@@ -26,11 +26,11 @@ describe('a packet', () => {
     const bytes = bytesOf(packet)
     assert.deepEqual(bytes.slice(0, ETHERNET), whole.slice(0, ETHERNET))
     assert.deepEqual(bytes.slice(ETHERNET + 20), whole.slice(ETHERNET))
-    assert.ok(packet.decapsulate(12))
+    assert.ok(packet.decapsulate(12, Decapsulation.sameFamily))
     assert.deepEqual(bytesOf(packet).slice(0, ETHERNET), whole.slice(0, ETHERNET))
-    assert.ok(packet.decapsulate(8))
+    assert.ok(packet.decapsulate(8, Decapsulation.sameFamily))
     assert.deepEqual(bytesOf(packet), whole)
-    assert.ok(packet.decapsulate(46))
+    assert.ok(packet.decapsulate(46, Decapsulation.sameFamily))
     assert.deepEqual(bytesOf(packet), whole.slice(0, ETHERNET))
   })
 
@@ -39,7 +39,7 @@ describe('a packet', () => {
       const packet = framed()
       assert.ok(packet.encapsulate(bytes, Encapsulation.none))
       assert.deepEqual(bytesOf(packet).slice(0, ETHERNET), whole.slice(0, ETHERNET))
-      assert.ok(packet.decapsulate(bytes))
+      assert.ok(packet.decapsulate(bytes, Decapsulation.sameFamily))
       assert.deepEqual(bytesOf(packet), whole)
     }
   })
@@ -57,13 +57,14 @@ describe('a packet', () => {
     for (const bytes of [-1, 21, 1000]) {
       assert.ok(!packet.encapsulate(bytes, Encapsulation.ipv4), `${bytes}`)
     }
-    for (const bytes of [-1, 47, 60, 1000]) assert.ok(!packet.decapsulate(bytes), `${bytes}`)
+    for (const bytes of [-1, 47, 60, 1000])
+      assert.ok(!packet.decapsulate(bytes, Decapsulation.sameFamily), `${bytes}`)
     for (const bytes of [41, 1000, -61, -1000]) assert.ok(!packet.adjustTail(bytes), `${bytes}`)
     assert.deepEqual(bytesOf(packet), whole)
     packet.adjustTail(-47)
     for (const bytes of [0, 1]) {
       assert.ok(!packet.encapsulate(bytes, Encapsulation.none), 'no Ethernet header')
-      assert.ok(!packet.decapsulate(bytes), 'no Ethernet header')
+      assert.ok(!packet.decapsulate(bytes, Decapsulation.sameFamily), 'no Ethernet header')
     }
   })
 
@@ -78,7 +79,7 @@ describe('a packet', () => {
         ? packet.adjustTail(bytes)
         : bytes < 0
           ? packet.encapsulate(-bytes, Encapsulation.ipv6)
-          : packet.decapsulate(bytes)
+          : packet.decapsulate(bytes, Decapsulation.sameFamily)
       const wanted = isHead ? [start + bytes, end] : [start, end + bytes]
       const least = isHead ? ETHERNET : 0
       const hasRoom =

@@ -32,6 +32,17 @@ export const Encapsulation = {
   udp: 0x10,
 } as const
 
+/** What is left when `decapsulate` has taken headers out, in the same bits; offload goes on as it is. */
+export const Decapsulation = {
+  /** A packet of the outer one's family. */
+  sameFamily: 0x01,
+  /** A packet of another family; tc can do that since Linux 6.3. */
+  toIpv4: 0x81,
+  toIpv6: 0x101,
+  /** To be added: hardware that verified a checksum verified one that stays. */
+  keepsChecksum: 0x20,
+} as const
+
 const ETHERNET_BYTES = 14
 
 export class Packet {
@@ -71,8 +82,11 @@ export class Packet {
     return true
   }
 
-  /** Takes `bytes` out behind the Ethernet header. False, and nothing changed, where there are not so many. */
-  decapsulate(bytes: number): boolean {
+  /**
+   * Takes `bytes` out behind the Ethernet header; `kind`: bits of `Decapsulation`. False, and nothing changed, where
+   * there are not so many.
+   */
+  decapsulate(bytes: number, _kind: u32): boolean {
     if (bytes < 0 || this.length - bytes < ETHERNET_BYTES) return false
     this.#moveEthernet(this.start + bytes)
     this.length -= bytes

@@ -194,7 +194,7 @@ export class Interpreter {
       case 'packet.encapsulate':
         return bit(packet.encapsulate(Number(S64(first!)), Number(second!)))
       case 'packet.decapsulate':
-        return bit(packet.decapsulate(Number(S64(first!))))
+        return bit(packet.decapsulate(Number(S64(first!)), Number(second!)))
       case 'packet.adjustTail':
         return bit(packet.adjustTail(Number(S64(first!))))
       case 'now':

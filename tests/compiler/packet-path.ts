@@ -15,7 +15,7 @@ import { AREA, createMaps, loadArtefact, type ProgramMap } from '../../src/kerne
 import { mapMemory } from '../../src/kernel/bpf-map.ts'
 import { ProgramBench } from '../../src/kernel/bpf-run.ts'
 import { close, type Mapping } from '../../src/kernel/ffi.ts'
-import { TableSet } from '../../src/subset/table.ts'
+import { TableSet, type AnyTable } from '../../src/subset/table.ts'
 import { readRepository } from '../tidy/tree.ts'
 
 const MAIN = 'src/dataplane/act.ts'
@@ -79,13 +79,17 @@ export class KernelPacketPath {
   readonly #program: number
   readonly #bench: ProgramBench
 
-  /** `capacities`: rows, where not the tables' own. */
-  constructor(artefact: Artefact, capacities: Readonly<Record<string, number>>) {
+  /** `capacities`: rows, where not the tables' own. `declared`: of another program, its tables. */
+  constructor(
+    artefact: Artefact,
+    capacities: Readonly<Record<string, number>>,
+    declared: readonly AnyTable[] = TABLES,
+  ) {
     this.#attachment = artefact.attachment
-    const rows = new Map(TABLES.map(({ name, capacity }) => [name, capacities[name] ?? capacity]))
+    const rows = new Map(declared.map(({ name, capacity }) => [name, capacities[name] ?? capacity]))
     const maps = createMaps(artefact, rows)
     this.#maps = maps
-    const memories = TABLES.map(({ name, struct, contents }) => {
+    const memories = declared.map(({ name, struct, contents }) => {
       const map = maps.get(name)
       // A table that the program does not know is nobody's business but the control plane's.
       if (map === undefined) {
@@ -96,7 +100,7 @@ export class KernelPacketPath {
       if (contents !== undefined) new Uint8Array(bytes.buffer).set(contents)
       return { capacity: map.rows, bytes, base: 0 }
     })
-    this.tables = new TableSet(TABLES, memories)
+    this.tables = new TableSet(declared, memories)
     this.#area = this.#map(maps.get(AREA)!)
     this.#stride = maps.get(AREA)!.rowBytes
     const { fd, log } = loadArtefact(artefact, maps, HERTZ, { logLevel: 4 })

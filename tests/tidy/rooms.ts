@@ -29,7 +29,7 @@ export const ROOMS: Readonly<Record<string, string>> = {
   control: 'base, types of director',
   lab: 'base, kernel',
   replay: 'base, subset, wire, dataplane, types of control, director',
-  realserver: 'base, wire, subset, kernel',
+  realserver: 'base, wire, subset, dataplane, bpf, kernel, engine',
   daemon: 'base, subset, wire, dataplane, kernel, engine, director, control, replay',
 
   // Roof: faces.

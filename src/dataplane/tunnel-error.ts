@@ -11,7 +11,7 @@
  * families, is noted and heeded with the next packet. Linux forgets both, and packets vanish.
  */
 import { u32, type u8 } from '../subset/integers.ts'
-import type { Packet } from '../subset/packet.ts'
+import { Decapsulation, type Packet } from '../subset/packet.ts'
 import { Icmp } from '../wire/icmp.ts'
 import { writeIpv4Error, writeIpv6Error } from './answer.ts'
 import { findRequest, forwardingOf } from './connection.ts'
@@ -98,7 +98,8 @@ function tellClient(
   const room: u32 = u32((isIpv4 ? ICMP_ERROR_MAX : ICMPV6_ERROR_MAX) - headers)
   const quoted: u32 = flow.length < room ? flow.length : room
   if (!packet.adjustTail(quote.inner + quoted - packet.length)) return Reason.noRoom
-  if (!packet.decapsulate(quote.inner - flow.network - headers)) return Reason.noRoom
+  const removed: u32 = u32(quote.inner - flow.network - headers)
+  if (!packet.decapsulate(removed, Decapsulation.sameFamily)) return Reason.noRoom
   const isWritten: boolean = isIpv4
     ? writeIpv4Error(packet, flow, type, code, rest, quoted)
     : writeIpv6Error(packet, flow, type, code, rest, quoted)

@@ -6,9 +6,9 @@
  *                                      │                            │
  *                                      └──────────── no ────────────┴──► as it came: firewall and sockets
  *
- * Whatever is not quite as a director sends it stays as it came; where `sluice realserver` runs, its sockets get it from
- * the stack, and take it out or refuse it themselves: outer packets in fragments (reassembled then), checksums left to
- * us. The one exception is what RFC 6040 tells to drop.
+ * Whatever is not quite as a director sends it stays as it came; where `sluice realserver` runs, its sockets get it
+ * from the stack, and take it out or refuse it themselves: outer packets in fragments (reassembled then), checksums
+ * left to us. The one exception is what RFC 6040 tells to drop.
  */
 import { drop, noteReason, pass } from '../../subset/action.ts'
 import { u32, type u16, type u8 } from '../../subset/integers.ts'

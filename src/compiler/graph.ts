@@ -133,15 +133,20 @@ export function oppositeOf(test: Test): Test | undefined {
   return OPPOSITE[test]
 }
 
-/** Code again, in the order of the blocks: a way out that is the next block is fallen into. */
-export function fromBlocks(blocks: readonly Block[]): Located[] {
+/**
+ * Code again, in the order of the blocks: a way out that is the next block is fallen into, but where a jump is wanted.
+ */
+export function fromBlocks(
+  blocks: readonly Block[],
+  wantsJump: (from: Label, to: Label) => boolean = () => false,
+): Located[] {
   const code: Located[] = []
   blocks.forEach(({ label, operations, end }, i) => {
     code.push({ op: 'label', label }, ...operations)
     const next = blocks[i + 1]?.label
     if (end.op === 'return') code.push(end)
     else if (end.op === 'jump') {
-      if (end.label !== next) code.push(end)
+      if (end.label !== next || wantsJump(label, next)) code.push(end)
     } else writeSplit(code, end, next)
   })
   const wanted = new Set(

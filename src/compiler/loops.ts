@@ -49,3 +49,9 @@ export function loopsOf(blocks: readonly Block[]): Loop[] {
   })
   return loops.sort((a, b) => a.blocks.size - b.blocks.size)
 }
+
+/** Does a block lead back to another, for a loop's next round? */
+export function backEdgesOf(blocks: readonly Block[]): (from: Label, to: Label) => boolean {
+  const loops = new Map(loopsOf(blocks).map((loop) => [loop.header, loop]))
+  return (from, to) => loops.get(to)?.blocks.has(from) === true
+}

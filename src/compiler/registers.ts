@@ -7,17 +7,20 @@
 import { assert } from '../base/assert.ts'
 import { frequenciesOf } from './frequency.ts'
 import { COLOURS, colour } from './colour.ts'
-import type { Block } from './graph.ts'
+import type { Block, Split } from './graph.ts'
 import { interferenceOf } from './interference.ts'
 import {
   readBy,
   register,
   writtenBy,
   type IrFunction,
+  type Label,
   type Operation,
   type Register,
 } from './ir.ts'
 import { fromBlocks } from './graph.ts'
+import { keepBounds, type Comparison } from './keep-bounds.ts'
+import { backEdgesOf } from './loops.ts'
 import { MACHINE_REGISTERS, toMachine, type MachineFunction } from './machine.ts'
 import { mapReads, mapWritten, rename } from './rename.ts'
 import { shareSlots } from './slots.ts'
@@ -56,7 +59,8 @@ function finish(body: IrFunction, machine: MachineFunction, colours: Int32Array)
   return {
     ...body,
     parameters: body.parameters.map(({ bytes }, i) => ({ bytes, register: register(1 + i) })),
-    operations: fromBlocks(machine.blocks),
+    // Up to 6.1 at least the verifier lets nothing but jumps lead back; it takes out those that go nowhere.
+    operations: fromBlocks(machine.blocks, backEdgesOf(machine.blocks)),
     registerCount: COLOURS + 1,
   }
 }
@@ -88,6 +92,8 @@ function spill(machine: MachineFunction, spilled: ReadonlySet<number>, brief: Se
     brief.add(one.number)
     return one
   }
+  const comparisons: Comparison[] = []
+  const users = new Map([...spilled].map((number) => [number, new Set<Label>()]))
   for (const block of machine.blocks) {
     const code: Block['operations'] = []
     const refill = <T extends Operation>(operation: T): T => {
@@ -96,6 +102,7 @@ function spill(machine: MachineFunction, spilled: ReadonlySet<number>, brief: Se
         if (one.kind !== 'register' || !spilled.has(one.number) || fetched.has(one.number)) continue
         const to = fresh()
         fetched.set(one.number, to)
+        users.get(one.number)!.add(block.label)
         const made = again.get(one.number)
         if (made === undefined) code.push({ op: 'fill', slot: one.number, to })
         else code.push(mapWritten(made, () => to))
@@ -129,9 +136,14 @@ function spill(machine: MachineFunction, spilled: ReadonlySet<number>, brief: Se
         { op: 'spill', slot: to.number, from: result },
       )
     }
-    block.end = refill(block.end)
+    const { end } = block
+    block.end = refill(end)
     block.operations = code
+    if (end.op !== 'branch' || !spilled.has(end.left.number) || again.has(end.left.number)) continue
+    const fetched = (block.end as Split).left
+    comparisons.push({ block, slot: end.left.number, fetched })
   }
+  keepBounds(machine.blocks, comparisons, users)
 }
 
 /** Registers written once, by an operation that can be done anywhere. */

@@ -34,11 +34,11 @@ const SINCE: Readonly<Partial<Record<Fact, [number, number]>>> = {
 describe('features of BPF', { skip: notRoot }, () => {
   const features = probeBpf()
 
-  it('are those that the kernel’s version promises', () => {
+  it('are at least those that the kernel’s version promises; distributions bring some back', () => {
     const [major, minor] = release().split('.').map(Number) as [number, number]
     for (const [fact, [since, sinceMinor]] of Object.entries(SINCE)) {
       const isPromised = major > since || (major === since && minor >= sinceMinor)
-      assert.equal(features.has[fact as Fact], isPromised, fact)
+      assert.ok(features.has[fact as Fact] || !isPromised, fact)
     }
     assert.ok(features.has.canLoad && features.has.debugLines && features.has.tcFilters)
   })

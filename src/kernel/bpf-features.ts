@@ -15,7 +15,8 @@ import { locateIpSummed, type SkBuffAccess } from '../bpf/sk-buff.ts'
 import { programInfo } from './bpf-info.ts'
 import { attachTcx, attachXdp } from './bpf-link.ts'
 import { createMap, mapMemory, type MapShape } from './bpf-map.ts'
-import { loadBtf, loadProgram, type ProgramType } from './bpf-program.ts'
+import { loadBtf, loadProgram, type ProgramImage, type ProgramType } from './bpf-program.ts'
+import { ProgramBench } from './bpf-run.ts'
 import { KernelError } from './errno.ts'
 import { close, setrlimit } from './ffi.ts'
 import { inScratchNamespace } from './netns.ts'
@@ -72,6 +73,7 @@ const SENTENCES: Readonly<Record<Fact, string>> = {
 }
 
 const { r0, r1, r2, r10 } = i
+const PASS = 2
 const RETURN_0 = [i.move32(r0, 0), i.exit()]
 const Helper = { jiffies64: 118, loop: 181 } as const
 /** Larger than any kernel's KMALLOC_MAX_SIZE, which once was the limit. */
@@ -143,9 +145,13 @@ const TRIALS: Readonly<Partial<Record<Fact, () => void>>> = {
   mayGoto: () =>
     load('xdp', [i.label('a'), i.mayGoto('out'), i.jump('a'), i.label('out'), ...RETURN_0]),
   longJumps: () => {
-    // Farther than 0: some kernels take it, and look only at its other field.
+    // Over what would be returned without it: some kernels take it, and look only at its other field.
     const jump: i.Raw = { kind: 'raw', opcode: 0x06, dst: 0, src: 0, offset: 0, immediate: 1 }
-    load('xdp', [i.branch(r1, 'unequal', 0, 1), jump, i.move32(r0, 0), ...RETURN_0])
+    const far = [i.branch(r1, 'equal', 0, 1), jump, i.move32(r0, 1), i.exit()]
+    withImage(imageOf('xdp', [i.move32(r0, PASS), ...far]), (fd) => {
+      const { verdict } = new ProgramBench(fd, 'xdp').run(new Uint8Array(64))
+      if (verdict !== PASS) throw new KernelError('jump far', ENOSYS)
+    })
   },
 }
 const ENOSYS = 38
@@ -223,7 +229,11 @@ function load(
 }
 
 function withProgram(type: ProgramType, run: (fd: number) => void): void {
-  const { fd } = loadProgram(imageOf(type, RETURN_0))
+  withImage(imageOf(type, RETURN_0), run)
+}
+
+function withImage(image: ProgramImage, run: (fd: number) => void): void {
+  const { fd } = loadProgram(image)
   try {
     run(fd)
   } finally {

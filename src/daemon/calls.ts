@@ -114,7 +114,9 @@ function ruleCalls(
     'sysctl.set': ({ name, value }) =>
       change(() => {
         const refusal = setSysctl(name, value)
-        if (refusal === null) director.defence.adjust(freePages())
+        if (refusal !== null) return refusal
+        director.defence.adjust(freePages())
+        director.keepNatServers()
         return refusal
       }),
   } satisfies Partial<CallTable>

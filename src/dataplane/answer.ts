@@ -28,7 +28,7 @@ import { Reason } from './verdict.ts'
 import { sumWhole } from './whole-sum.ts'
 
 /** What to say. */
-export const Answer = { unreachable: 0, timeExceeded: 1, tooBig: 2, noRoute: 3 } as const
+export const Answer = { unreachable: 0, timeExceeded: 1, tooBig: 2, noRoute: 3, stray: 4 } as const
 
 const TIME_TO_LIVE = 64
 /** Precedence "internetwork control", as Linux gives its errors. */
@@ -57,6 +57,7 @@ export function answer(packet: Packet, flow: Flow, what: u32, mtu: u32, silent: 
   flow.egress = packet.ingress
   if (what === Answer.unreachable) return Reason.answeredUnreachable
   if (what === Answer.noRoute) return Reason.answeredNoRoute
+  if (what === Answer.stray) return Reason.answeredStray
   return what === Answer.timeExceeded ? Reason.answeredTimeExceeded : Reason.answeredTooBig
 }
 

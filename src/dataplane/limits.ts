@@ -20,6 +20,10 @@ export const SERVICE_SLOTS = 1 << 15
 export const SERVICE_PROBES_MAX = 32
 /** Real servers over all services. Engine option. */
 export const SERVERS_MAX = 1 << 18
+/** Slots of the hash from a masqueraded server's address and port: twice the servers, a power of two. Engine option. */
+export const NAT_SERVER_SLOTS = 1 << 19
+/** Probes in that hash. */
+export const NAT_SERVER_PROBES_MAX = 32
 /** Real servers of one service: what a scheduler looks through for one connection. */
 export const SERVERS_PER_SERVICE_MAX = 1024
 /** 32-bit words for server lists and scheduling tables of all services. Engine option. */

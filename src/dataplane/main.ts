@@ -40,6 +40,7 @@ import { OPENED, openConnection } from './open.ts'
 import { PARSED, parse } from './parse.ts'
 import { SctpState } from './sctp.ts'
 import { rolesOf } from './service.ts'
+import { answerStray, NO_STRAY } from './stray.ts'
 import { advanceReply, advanceRequest, countReply, countRequest } from './state.ts'
 import { Switch } from './switch.ts'
 import {
@@ -99,6 +100,9 @@ function decide(packet: Packet): u32 {
   if (flow.direction === Direction.request) {
     const continued: u32 = continueRequest(packet)
     if (continued !== OPENS) return continued
+  } else if ((fromRoles & Role.real) !== 0) {
+    const answered: u32 = answerStray(packet, flow)
+    if (answered !== NO_STRAY) return answered
   }
   if ((toRoles & Role.request) === 0) return Reason.notOurs
   const opened: u32 = openConnection(packet, flow)

@@ -48,6 +48,8 @@ export const REASON_TEXT: Readonly<Record<ReasonName, string>> = {
   localPort:
     'its real server is this host, on another address or port: only direct routing and tunnels can do that',
   answeredNoRoute: 'refused with ICMP host unreachable: no route to its real server',
+  answeredStray:
+    "a NAT server's packet that belongs to no connection: told port unreachable (nat_icmp_send)",
   answeredTooBig: 'answered with the size that the way to the real server takes',
   bypassed: 'no real server could take it: sent on to where it was addressed (cache_bypass)',
   fragmentEarly:

@@ -81,6 +81,7 @@ export const Settings = row('settings', {
   dropCount: 'atomic',
   /** Index of the device by which frames leave that are to be cut; 0: there is none. */
   cutter: 'u32',
+  natServerMask: 'u32',
 })
 
 /** What an address is to us, by a 16-bit fold of it; a wrong "perhaps" costs one lookup. */
@@ -228,7 +229,7 @@ export const ServerOrigin = row('serverOrigin', {
   spare: 'u16',
 })
 
-/** Server lists, scheduling tables, local address lists; see pool.ts. */
+/** Server lists, scheduling tables, local address lists (see pool.ts); also of `natServers`. */
 export const PoolWord = row('poolWord', { value: 'u32' })
 
 /** lblc, lblcr: who had a destination last; see locality.ts. */
@@ -432,6 +433,8 @@ export const serviceIndex = table('serviceIndex', ServiceSlot, limits.SERVICE_SL
 export const services = table('services', Service, limits.SERVICES_MAX)
 export const servers = table('servers', Server, limits.SERVERS_MAX)
 export const serverOrigins = table('serverOrigins', ServerOrigin, limits.SERVERS_MAX)
+/** nat_icmp_send, while it is on: by address and port, the server's row plus one; 0: free, the end of a probe. */
+export const natServers = table('natServers', PoolWord, limits.NAT_SERVER_SLOTS)
 export const pool = table('pool', PoolWord, limits.POOL_WORDS)
 export const connections = table(
   'connections',
@@ -475,6 +478,7 @@ export const TABLES = [
   services,
   servers,
   serverOrigins,
+  natServers,
   pool,
   connections,
   localPorts,

@@ -65,6 +65,7 @@ export const Reason = {
   answeredTooBig: 70,
   bypassed: 71,
   answeredNoRoute: 72,
+  answeredStray: 73,
 
   /** Verdict hold. */
   nextHopUnresolved: 96,

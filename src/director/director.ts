@@ -56,6 +56,7 @@ import type {
   ServiceSettings,
   SyncRequest,
 } from './model.ts'
+import { NatServers } from './nat-servers.ts'
 import { PoolAllocator } from './pool-allocator.ts'
 import { RowAllocator } from './row-allocator.ts'
 import { retireServerList, writeServerList } from './server-list.ts'
@@ -125,6 +126,7 @@ function emptyModel(): Model {
 export class Director {
   readonly sync = new SyncDaemons()
   readonly defence = new Defence()
+  readonly #natServers = new NatServers()
   readonly #model: Model
 
   /** Of fresh tables, or what `adoptTables` returned. `waitForReaders`: where others than this thread read tables. */
@@ -241,6 +243,7 @@ export class Director {
     for (const claim of destinationsOf(key)) claims.release('destinations', claim)
     for (const server of entry.servers) {
       trash.discard(serviceId(key), server)
+      this.#natServers.forget()
       tables.servers.row(server.row).service = tables.NONE
     }
     trash.dropService(serviceId(key))
@@ -304,6 +307,7 @@ export class Director {
     forgetPath(row)
     this.#addRole(added)
     joinService(row, entry.row)
+    this.#natServers.note(row)
     if (!this.#writeList(entry, [added, ...entry.servers])) {
       this.#takeBack(key, added, revived)
       return poolIsFull()
@@ -348,6 +352,7 @@ export class Director {
       return poolIsFull()
     }
     writeServerRow(edited)
+    this.#natServers.note(edited.row)
     forgetPath(edited.row)
     this.#listChanged(entry, 'edited', 0)
     return null
@@ -400,6 +405,7 @@ export class Director {
     const removed = entry.servers[position]!
     entry.servers = left
     this.#model.trash.discard(serviceId(key), removed)
+    this.#natServers.forget()
     this.#listChanged(entry, 'removed', position)
     return null
   }
@@ -413,6 +419,16 @@ export class Director {
     serverRows.reclaim()
     trash.reclaim()
     localities.run()
+    this.keepNatServers()
+  }
+
+  /** Also when nat_icmp_send was set. */
+  keepNatServers(): void {
+    this.#natServers.keep(() => this.#serverRows())
+  }
+
+  *#serverRows(): Generator<number> {
+    for (const { servers } of this.services.values()) for (const { row } of servers) yield row
   }
 
   #writeList(

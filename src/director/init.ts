@@ -51,6 +51,7 @@ export function initTables(options: TableOptions): void {
   settings.hashSeed = options.hashSeed
   settings.connectionMask = maskOf(tables.connections, PROBES_MAX)
   settings.serviceMask = maskOf(tables.serviceIndex, 0)
+  settings.natServerMask = maskOf(tables.natServers, 0)
   settings.localPortMask = maskOf(tables.localPorts, PROBES_MAX)
   settings.neighbourMask = maskOf(tables.neighbourIndex, 0)
   settings.fragmentMask = maskOf(tables.fragments, FRAGMENT_PROBES_MAX)

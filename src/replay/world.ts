@@ -100,6 +100,7 @@ export class World {
     const problems = this.#hops.apply(networkOf(this.lan))
     this.#hops.applyNeighbours(neighboursOf(this.lan))
     const refused = obeyRules(this.director, rules)
+    this.director.keepNatServers()
     for (const { servers } of this.director.services.values()) {
       for (const { key } of servers) this.#hops.ensureServerHop(key.address)
     }
@@ -188,6 +189,7 @@ function capacitiesFor({ connections, neighbours, rules }: WorldSize): Record<st
     services: rules + 1,
     servers: rules + 1,
     serverOrigins: rules + 1,
+    natServers: powerAbove(2 * rules, 1 << 6, 1 << 20),
     serviceIndex: powerAbove(2 * rules, 1 << 6, 1 << 20),
     hops,
     neighbourIndex: powerAbove(2 * hops, 1 << 10, 1 << 21),

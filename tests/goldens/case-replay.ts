@@ -60,13 +60,24 @@ class CaseReplay {
     if (event.op === 'sleep') return this.#sleep(event.s)
     if (event.op === 'rx') return
     if (event.op === 'cmd') return this.#run(event)
-    if (event.op === 'case') return setSwitches(event)
+    if (event.op === 'case') return this.#setSwitches(event)
     this.#restedS = 0
     if (event.op === 'conn') {
       this.#compare(event.n, this.#flows.open(event), recordedTaken(event))
     } else if (event.op === 'close') this.#flows.close(event)
     else if (event.op === 'note') this.#heed(event.text)
     else if (event.op === 'tx') this.#send(event, answers)
+  }
+
+  #setSwitches({ sysctl: assignments = [] }: CaseEvent): void {
+  for (const each of assignments) {
+    const [name, value] = each.split('=')
+    // What is about netfilter is off, which is all that it can be.
+    if (each === 'net.ipv4.vs.conntrack=0') continue
+    const refusal = setSysctl(name!, Number(value))
+    if (refusal !== null) throw new Error(refusal.message)
+  }
+    this.#lab.director.keepNatServers()
   }
 
   #compare(n: number, got: unknown, wanted: unknown): void {
@@ -163,14 +174,4 @@ function readConnections(listing: string): ConnectionLine[] {
       return { text: timer === undefined ? line : line.replace(timer, ''), expiresS }
     })
     .sort((a, b) => (a.text < b.text ? -1 : 1))
-}
-
-function setSwitches({ sysctl: assignments = [] }: CaseEvent): void {
-  for (const each of assignments) {
-    const [name, value] = each.split('=')
-    // What is about netfilter is off, which is all that it can be.
-    if (each === 'net.ipv4.vs.conntrack=0') continue
-    const refusal = setSysctl(name!, Number(value))
-    if (refusal !== null) throw new Error(refusal.message)
-  }
 }

@@ -36,7 +36,7 @@ export function toArtefact(
       name: map,
       rowBytes: map === AREA_MAP ? compiled.area.stride : rowBytes.get(map)!,
     })),
-    leastRows: leastRows(compiled, rowBytes),
+    leastRows: leastRows(compiled),
     patches: [...compiled.patches].map(([place, symbol]) => [slotAt(place), symbol] as const),
     debug: { btf: base64(btf), functions: base64(functionBytes), lines: base64(lineBytes) },
     places: lines.map(({ slot, file, line, column, text }) => {
@@ -72,17 +72,11 @@ function parametersOf({ parameters }: EmittedFunction, attachment: Attachment) {
   })
 }
 
-/** Rows that the program addresses without asking whether they are there. */
-function leastRows(
-  { instructions, maps }: Compiled,
-  rowBytes: ReadonlyMap<string, number>,
-): Record<string, number> {
+/** Rows of each map that must be there. */
+function leastRows({ program, maps }: Compiled): Record<string, number> {
   const least: Record<string, number> = {}
-  for (const one of instructions) {
-    if (one.kind !== 'mapValue') continue
-    const name = maps[one.map]!
-    const rows = Math.floor(one.offset / (rowBytes.get(name) ?? Infinity)) + 1
-    least[name] = Math.max(least[name] ?? 1, rows)
+  for (const name of maps) {
+    least[name] = program.tables.find((one) => one.name === name)?.leastRows ?? 1
   }
   return least
 }

@@ -7,8 +7,10 @@
 import { assert } from '../base/assert.ts'
 import * as bpf from '../bpf/instruction.ts'
 import type { Instruction } from '../bpf/instruction.ts'
+import { AREA_MAP } from './area.ts'
 import { isConstant } from './arithmetic.ts'
 import type { Immediate, IrFunction, IrProgram, Located, Operand, Origin, Register } from './ir.ts'
+import { CPUS } from './symbols.ts'
 
 export interface Emitted {
   readonly instructions: readonly Instruction[]
@@ -47,6 +49,8 @@ class Emission {
 
   run(): Emitted {
     for (const body of this.#program.functions) this.#function(body)
+    // Whoever asks which CPUs there are asks for areas, also where nothing of one is used in the end.
+    if ([...this.#patches.values()].includes(CPUS)) this.#mapOf(AREA_MAP)
     return {
       instructions: this.#code,
       patches: this.#patches,

@@ -37,6 +37,8 @@ import { Unfit } from './unfit.ts'
  * since addresses that were checked once may be checked again for more bytes.
  */
 const HEADER_OFFSET_MAX = 0xf000
+/** A row with a constant index is taken for granted: whoever loads the program sees to it. None has so many. */
+const CONSTANT_ROW_MAX = 2 ** 24
 
 /** The first function becomes the one the kernel calls: it gets the context, and returns what is to be done. */
 export function expandProgram(program: IrProgram, target: Target): IrProgram {
@@ -44,16 +46,21 @@ export function expandProgram(program: IrProgram, target: Target): IrProgram {
   const needs = needsOf(program)
   const rows = new Map(program.tables.map(({ name, rowBytes }) => [name, rowBytes]))
   const signatures = new Map(program.functions.map((one) => [one.name, one]))
+  const least = new Map<string, number>()
   const functions = program.functions.map((body, i) =>
-    new Expansion(body, i === 0, { area, needs, rows, signatures, target }).run(),
+    new Expansion(body, i === 0, { area, needs, rows, least, signatures, target }).run(),
   )
-  return { ...program, functions }
+  const tables = program.tables.map((one) => ({ ...one, leastRows: least.get(one.name) ?? 1 }))
+  return { ...program, functions, tables }
 }
 
 interface Surroundings {
   readonly area: Area
   readonly needs: ReadonlyMap<string, Needs>
+  /** Bytes of each table's. */
   readonly rows: ReadonlyMap<string, number>
+  /** How many of each table's must be there; grows. */
+  readonly least: Map<string, number>
   readonly signatures: ReadonlyMap<string, IrFunction>
   readonly target: Target
 }
@@ -230,8 +237,11 @@ class Expansion implements Writer {
     const rowBytes = this.#around.rows.get(table)
     assert(rowBytes !== undefined, `there is a table ${table}`)
     if (index.kind === 'immediate') {
-      if (index.value >= 0 && index.value < 2 ** 24)
+      if (index.value >= 0 && index.value < CONSTANT_ROW_MAX) {
+        const { least } = this.#around
+        least.set(table, Math.max(least.get(table) ?? 1, index.value + 1))
         return this.#address(table, index.value * rowBytes)
+      }
       code.jump(none)
       return code.copy(immediate(0))
     }

@@ -209,6 +209,8 @@ export interface LocalStruct {
 export interface IrTable {
   readonly name: string
   readonly rowBytes: number
+  /** Rows that the program takes for granted: it names some by constants. Only behind `expand`. */
+  readonly leastRows?: number
 }
 
 export interface IrProgram {

@@ -2,7 +2,7 @@
  * The frame itself: its length, room opened and closed in it, its end moved.
  */
 import { u32 } from '../../../src/subset/integers.ts'
-import { Encapsulation, type Packet } from '../../../src/subset/packet.ts'
+import { Decapsulation, Encapsulation, type Packet } from '../../../src/subset/packet.ts'
 import { Numbers, NUMBERS_AT, results } from '../numbers.ts'
 
 const numbersAt = Numbers.cursor()
@@ -32,7 +32,7 @@ export function frames(packet: Packet): u32 {
     made.g = 9
     made.h = 10
   } else if (choice === 1) {
-    if (packet.length > 60 && !packet.decapsulate(12)) return 3
+    if (packet.length > 60 && !packet.decapsulate(12, Decapsulation.sameFamily)) return 3
   } else if (choice === 2) {
     if (!packet.adjustTail(16)) return 4
     const end = endAt.at(packet, packet.length > 22 ? u32(packet.length - 22) : 0)

@@ -8,6 +8,7 @@
  *                       vlan id != 0 return                          802.1Q
  *                       ether type 8021ad vlan id != 0 return        802.1ad
  *                       meta protocol ip  ip daddr @destination_addresses4 jump to4
+ *                       meta protocol ip  jump networks4             to networks: claim-network-rules.ts
  *                       meta protocol ip  ip saddr @source_addresses4  ip daddr != @own_addresses4 jump from4
  *                       ip frag-off & 0x3fff == 0 icmp type @icmp_errors ip daddr != @own_addresses4
  *                         @th,192,32 @source_addresses4 counter drop          the destination that it quotes
@@ -17,11 +18,13 @@
  *                       icmp type @icmp_errors counter drop          to6: icmpv6 type < 128
  *                       ip daddr . meta l4proto @destinations_any_port4 counter drop
  *                       ip daddr . meta l4proto . th dport @destinations4 counter drop
+ *                       jump ports4
  *   chain from4         the same with saddr, sport and sources
  *   chain ingress_eth0  type filter hook ingress device eth0; jump claim     one for each interface
  */
 import { EtherType } from '../wire/ethernet.ts'
 import { Protocol } from '../wire/ip-protocol.ts'
+import { NETWORK_CHAINS } from './claim-network-rules.ts'
 import { SET_NAMES } from './claim-sets.ts'
 import {
   CLAIMED_ICMP_TYPES,
@@ -87,7 +90,11 @@ export function claimSetNames(): string[] {
 export function addClaimRules(to: Transaction): void {
   addSets(to)
   const chains = FAMILIES.flatMap((family) => ROLES.map((role) => chainOf(role, family)))
-  for (const chain of [...chains, CLAIM_CHAIN]) to.newChain(chain)
+  const ofNetworks = FAMILIES.flatMap((family) => {
+    const { networks, ports } = NETWORK_CHAINS[family]
+    return [networks, ports]
+  })
+  for (const chain of [...chains, ...ofNetworks, CLAIM_CHAIN]) to.newChain(chain)
   for (const family of FAMILIES) for (const role of ROLES) addRoleRules(to, role, family)
 
   to.newRule(CLAIM_CHAIN, [
@@ -122,6 +129,7 @@ export function addClaimRules(to: Transaction): void {
       isNotIn(SET_NAMES[family].own),
       jump(chainOf('sources', family)),
     ])
+    to.newRule(CLAIM_CHAIN, [...isFamily(family), jump(NETWORK_CHAINS[family].networks)])
     addQuotedRules(to, family)
   }
 }
@@ -197,6 +205,8 @@ function addRoleRules(to: Transaction, role: Role, family: Family): void {
     loadBytes(Header.transport, PORT[role], 2, protocolUnit + 1),
     isIn(SET_NAMES[family][role].exact),
   )
+  if (role === 'sources') return
+  to.newRule(chain, [...isFamily(family), jump(NETWORK_CHAINS[family].ports)])
 }
 
 function chainOf(role: Role, family: Family): string {

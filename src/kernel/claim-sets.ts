@@ -12,10 +12,13 @@
  *   own           0                       own_addresses          the host's: servers' answers to it are its
  *   tunnels       0                       tunnel_addresses       a real server at the end of a tunnel
  *
+ * Whole networks are no sets, but rules: claim-networks.ts.
+ *
  * Names of the nftables sets carry the family: `destinations4`, `destinations6`.
  */
 import { assert } from '../base/assert.ts'
 import { familyOf, ipToWords, type IpWords } from '../base/ip.ts'
+import { ClaimNetworks, familyOfNetwork, type ClaimNetwork } from './claim-networks.ts'
 import { ClaimTable } from './claim-table.ts'
 
 export interface ClaimEndpoint {
@@ -36,6 +39,8 @@ export interface Claims {
   readonly ownAddresses?: readonly string[]
   /** Real servers at the end of a tunnel: ICMP errors about packets to them are ours. */
   readonly tunnels?: readonly { readonly address: string }[]
+  /** What goes to whole networks: firewall marks. */
+  readonly networks?: readonly ClaimNetwork[]
 }
 
 export const NO_CLAIMS: Claims = { destinations: [], sources: [] }
@@ -52,6 +57,7 @@ export interface FamilySets {
   readonly sources: ClaimTable
   readonly own: ClaimTable
   readonly tunnels: ClaimTable
+  readonly networks: ClaimNetworks
 }
 
 interface RoleSetNames {
@@ -87,6 +93,7 @@ export class ClaimSets {
     this.#each(claims, (table, words, detail, set) => {
       if (table.add(words, detail) === 1) added.push(element(set, words, detail))
     })
+    for (const each of claims.networks ?? []) this.#networksOf(each).add(each)
     return added
   }
 
@@ -98,6 +105,7 @@ export class ClaimSets {
       assert(left >= 0, `${words.join()} ${detail >>> 16}:${detail & 0xffff} was not claimed`)
       if (left === 0) removed.push(element(set, words, detail))
     })
+    for (const each of claims.networks ?? []) this.#networksOf(each).remove(each)
     return removed
   }
 
@@ -126,6 +134,10 @@ export class ClaimSets {
     }
   }
 
+  #networksOf(network: ClaimNetwork): ClaimNetworks {
+    return this.#family(familyOfNetwork(network)).networks
+  }
+
   #family(family: 4 | 6): FamilySets {
     return family === 4 ? this.v4 : this.v6
   }
@@ -133,7 +145,8 @@ export class ClaimSets {
 
 function familySets(): FamilySets {
   const [destinations, sources] = [new ClaimTable(), new ClaimTable()]
-  return { destinations, sources, own: new ClaimTable(), tunnels: new ClaimTable() }
+  const [own, tunnels] = [new ClaimTable(), new ClaimTable()]
+  return { destinations, sources, own, tunnels, networks: new ClaimNetworks() }
 }
 
 /** The set's key: address; then, unless 0, the protocol; then, unless 0, the port. */

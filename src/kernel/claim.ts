@@ -13,6 +13,7 @@
  *   to a destination address:   a fragment                       yes
  *                               an ICMP error                    yes
  *                               to a destination's port          yes
+ *   the same of an address in a network that rules give marks    yes
  *   from a source address, and not to an address of the host:
  *                               a fragment, an ICMP error,
  *                               from a source's port             yes
@@ -78,7 +79,9 @@ function isClaimed4(sets: FamilySets, bytes: DataView, at: number, length: numbe
   if (length < 20) return false
   const source = bytes.getUint32(at + 12)
   const destination = bytes.getUint32(at + 16)
-  const to = sets.destinations.has(0, 0, V4_MAPPED, destination, 0)
+  const to =
+    sets.destinations.has(0, 0, V4_MAPPED, destination, 0) ||
+    sets.networks.hasAddress(0, 0, V4_MAPPED, destination)
   const from =
     sets.sources.has(0, 0, V4_MAPPED, source, 0) && !sets.own.has(0, 0, V4_MAPPED, destination, 0)
   const protocol = bytes.getUint8(at + 9)
@@ -117,6 +120,8 @@ function isClaimed4(sets: FamilySets, bytes: DataView, at: number, length: numbe
         transport + 2,
         left - 2,
       )) ||
+    (to &&
+      sets.networks.has(0, 0, V4_MAPPED, destination, protocol, bytes, transport + 2, left - 2)) ||
     (from && isEndpoint(sets.sources, 0, 0, V4_MAPPED, source, protocol, bytes, transport, left))
   )
 }
@@ -131,7 +136,7 @@ function isClaimed6(sets: FamilySets, bytes: DataView, at: number, length: numbe
   const d1 = bytes.getUint32(at + 28)
   const d2 = bytes.getUint32(at + 32)
   const d3 = bytes.getUint32(at + 36)
-  const to = sets.destinations.has(d0, d1, d2, d3, 0)
+  const to = sets.destinations.has(d0, d1, d2, d3, 0) || sets.networks.hasAddress(d0, d1, d2, d3)
   const from = sets.sources.has(s0, s1, s2, s3, 0) && !sets.own.has(d0, d1, d2, d3, 0)
   const protocol = walk(bytes, at, length)
   if (!to && !from && protocol !== Protocol.icmpv6) return false
@@ -154,6 +159,7 @@ function isClaimed6(sets: FamilySets, bytes: DataView, at: number, length: numbe
   return (
     (to &&
       isEndpoint(sets.destinations, d0, d1, d2, d3, protocol, bytes, transport + 2, left - 2)) ||
+    (to && sets.networks.has(d0, d1, d2, d3, protocol, bytes, transport + 2, left - 2)) ||
     (from && isEndpoint(sets.sources, s0, s1, s2, s3, protocol, bytes, transport, left))
   )
 }

@@ -127,6 +127,8 @@ describe('the ingress claim', { skip: notRoot }, () => {
       'ip6 saddr . meta l4proto . th sport @sources6 counter packets 0 bytes 0 drop',
       'type filter hook ingress device "slin" priority filter; policy accept;',
       '10.0.0.1 . sctp . 9',
+      'jump networks6',
+      'ip daddr 10.2.0.0/15 tcp dport 53-80 counter packets 0 bytes 0 drop',
       '2001:db8:1::2 . udp',
     ]) {
       assert.ok(text.includes(line), `${line}\nis not in\n${text}`)
@@ -152,6 +154,23 @@ describe('the ingress claim', { skip: notRoot }, () => {
     claim.replace({ ...NO_CLAIMS, ownAddresses: ['10.0.0.9'] })
     assert.equal(elements('destinations4') + elements('destination_addresses4'), '')
     assert.equal(elements('own_addresses4'), '10.0.0.9')
+  })
+
+  it('follows networks that come and go', { skip: withoutNft }, (context) => {
+    const claim = openClaim(context)
+    const web = { prefix: '10.2.0.0/15', protocol: 6, firstPort: 80, lastPort: 89 }
+    const rules = (chain: string): number =>
+      nft(`list chain netdev sluice ${chain}`).match(/jump to|drop$/gm)?.length ?? 0
+    const counts = (): number[] => ['networks4', 'ports4', 'networks6'].map(rules)
+    const of = (...networks: (typeof web)[]) => ({ ...NO_CLAIMS, networks })
+    claim.update(of(web, web, { ...web, protocol: 17 }))
+    assert.deepEqual(counts(), [2, 2, 0])
+    claim.update(of({ ...web, prefix: '::/0' }), of(web, { ...web, protocol: 17 }))
+    assert.deepEqual(counts(), [1, 1, 1])
+    claim.update(NO_CLAIMS, of(web))
+    assert.deepEqual(counts(), [0, 0, 1])
+    claim.replace(NO_CLAIMS)
+    assert.deepEqual(counts(), [0, 0, 0])
   })
 
   it('stays as it was when the kernel refuses, and says what', (context) => {

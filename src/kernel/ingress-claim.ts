@@ -9,6 +9,7 @@
  * it, `nft flush ruleset` spares it, and when the process ends, however it ends, the kernel removes it and the
  * host has its frames back. Older kernels: the table stays after a crash until the next start removes it.
  */
+import { writeNetworkRules } from './claim-network-rules.ts'
 import { addClaimRules, CLAIM_CHAIN, claimSetNames } from './claim-rules.ts'
 import { ClaimSets, NO_CLAIMS, type ClaimElement, type Claims } from './claim-sets.ts'
 import { KernelError } from './errno.ts'
@@ -89,6 +90,7 @@ export class IngressClaim {
     const transaction = this.#socket.begin(this.table)
     for (const set of claimSetNames()) transaction.flushSet(set)
     for (const [set, keys] of keysBySet(elements)) transaction.addElements(set, keys)
+    writeNetworkRules(transaction, sets)
     this.#socket.commit(transaction)
     this.#sets = sets
   }
@@ -103,6 +105,7 @@ export class IngressClaim {
     const transaction = this.#socket.begin(this.table)
     for (const [set, keys] of keysBySet(appeared)) transaction.addElements(set, keys)
     for (const [set, keys] of keysBySet(gone)) transaction.removeElements(set, keys)
+    if (hasNetworks(added) || hasNetworks(removed)) writeNetworkRules(transaction, this.#sets)
     if (transaction.size === 0) return
     try {
       this.#socket.commit(transaction)
@@ -168,6 +171,10 @@ function withOwnerHint({ call, errno }: KernelError): KernelError {
       ? 'another process holds it; does Sluice run in this network namespace already?'
       : 'it needs root (CAP_NET_ADMIN)'
   return new KernelError(call, errno, hint)
+}
+
+function hasNetworks({ networks = [] }: Claims): boolean {
+  return networks.length > 0
 }
 
 function isCode(error: unknown, code: string): boolean {

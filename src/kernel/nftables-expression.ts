@@ -26,7 +26,7 @@ export const Header = { link: 0, network: 1, transport: 2 } as const
 /** enum nft_meta_keys */
 export const Meta = { protocol: 1, interfaceType: 8, l4Protocol: 16, packetType: 19 } as const
 /** enum nft_cmp_ops */
-export const Comparison = { equal: 0, notEqual: 1, less: 2 } as const
+export const Comparison = { equal: 0, notEqual: 1, less: 2, notGreater: 3, notLess: 5 } as const
 /** NF_DROP, NF_ACCEPT; enum nft_verdicts */
 const Code = { drop: 0, jump: -3, return: -5 } as const
 

@@ -32,6 +32,7 @@ const Message = {
   newChain: 3,
   deleteChain: 5,
   newRule: 6,
+  deleteRule: 8,
   newSet: 9,
   newElement: 12,
   deleteElement: 14,
@@ -218,6 +219,14 @@ export class Transaction {
       this.#to.string(1, this.#table) // NFTA_RULE_TABLE
       this.#to.string(2, chain)
       this.#to.nested(4, () => expressions.forEach((write) => write(this.#to)))
+    })
+  }
+
+  /** Removes all rules of a chain. */
+  flushRules(chain: string): void {
+    this.#add(`flush ${chain}`, Message.deleteRule, 0, () => {
+      this.#to.string(1, this.#table) // NFTA_RULE_TABLE
+      this.#to.string(2, chain)
     })
   }
 

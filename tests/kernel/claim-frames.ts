@@ -30,6 +30,12 @@ export const SAMPLE_CLAIMS: Claims = {
   ],
   ownAddresses: ['10.0.0.9', '10.0.0.1', '2001:db8::9', '2001:db8::1'],
   tunnels: [{ address: '10.1.0.3' }, { address: '2001:db8:1::3' }],
+  networks: [
+    { prefix: '10.2.0.0/15', protocol: tcp, firstPort: 53, lastPort: 80 },
+    { prefix: '10.2.1.0/25', protocol: udp, firstPort: 0, lastPort: 0xffff },
+    { prefix: '2001:db8:2::/47', protocol: tcp, firstPort: 53, lastPort: 80 },
+    { prefix: '2001:db8:2:8000::/65', protocol: udp, firstPort: 0, lastPort: 0xffff },
+  ],
 }
 
 const CLIENT4 = '192.0.2.7'
@@ -170,6 +176,22 @@ export const CLAIM_CASES: readonly ClaimCase[] = [
   yes('to a service on every port', v4(ipv4(CLIENT4, '10.0.0.2', tcp, ports(1, 22)))),
   yes('to every port, without any', v4(ipv4(CLIENT4, '10.0.0.2', tcp, new Uint8Array()))),
   no('to every port, wrong protocol', v4(ipv4(CLIENT4, '10.0.0.2', udp, ports(1, 22)))),
+  yes('to a network', v4(ipv4(CLIENT4, '10.3.255.255', tcp, ports(1, 80)))),
+  yes('to the first port of a network', v4(ipv4(CLIENT4, '10.2.0.0', tcp, ports(1, 53)))),
+  no('to the port before', v4(ipv4(CLIENT4, '10.2.0.0', tcp, ports(1, 52)))),
+  no('to the port behind', v4(ipv4(CLIENT4, '10.2.0.0', tcp, ports(1, 81)))),
+  no('past the end of a network', v4(ipv4(CLIENT4, '10.4.0.0', tcp, ports(1, 80)))),
+  no('to a network without a port', v4(ipv4(CLIENT4, '10.2.1.1', tcp, new Uint8Array()))),
+  yes('to every port of a network', v4(ipv4(CLIENT4, '10.2.1.127', udp, new Uint8Array()))),
+  no('to every port of another network', v4(ipv4(CLIENT4, '10.2.1.128', udp, ports(1, 80)))),
+  yes(
+    'a fragment to a network',
+    v4(ipv4(CLIENT4, '10.2.9.9', 99, ports(1, 1), { flagsAndOffset: 1 })),
+  ),
+  yes('an ICMP error to a network', v4(ipv4(CLIENT4, '10.2.9.9', icmp, icmpMessage(3)))),
+  yes('to an IPv6 network', v6(ipv6(CLIENT6, '2001:db8:3:ffff::1', tcp, ports(1, 80)))),
+  yes('to every port of one', v6(ipv6(CLIENT6, '2001:db8:2:8000::1', udp, ports(1, 9)))),
+  no('to every port past one', v6(ipv6(CLIENT6, '2001:db8:2:8001::1', udp, ports(1, 9)))),
   yes('behind options', to4(tcp, ports(1, 80), { options: Buffer.alloc(40, 1) })),
   no(
     'where ports would be without options',
@@ -302,6 +324,10 @@ const ADDRESSES4 = [
   '10.1.0.1',
   '10.1.0.2',
   '10.1.0.3',
+  '10.2.1.127',
+  '10.2.1.128',
+  '10.3.255.255',
+  '10.4.0.0',
   CLIENT4,
 ]
 const ADDRESSES6 = [
@@ -311,6 +337,10 @@ const ADDRESSES6 = [
   '2001:db8:1::1',
   '2001:db8:1::2',
   '2001:db8:1::3',
+  '2001:db8:2:8000::1',
+  '2001:db8:2:8001::1',
+  '2001:db8:3:ffff::1',
+  '2001:db8:4::',
   CLIENT6,
 ]
 const PORTS = [0, 9, 22, 53, 80, 80, 8080, 8080]

@@ -13,28 +13,17 @@ import { mkdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { ControlClient } from '../src/control/client.ts'
 import { getLink } from '../src/kernel/link.ts'
-import { replaceNeighbour } from '../src/kernel/neighbour.ts'
 import { Director } from '../src/lab/director.ts'
 import type { Host } from '../src/lab/host.ts'
 import { Lan } from '../src/lab/lan.ts'
 import { clearLab, labFolder, labPrefix } from '../src/lab/leftovers.ts'
 import type { GeneratorSpec } from './parts/generator.ts'
 import { printTable } from './parts/measure.ts'
+import { cpuOf, forwardingSite, type ForwardingSite, PORT, SERVER, VIP } from './parts/way.ts'
 
-const VIP = '10.1.0.100'
-const SERVER = '10.2.0.11'
-const PORT = 5000
 const SECONDS = 3
 const ROUNDS = 3
 const FLOWS = 1000
-/** USER_HZ, of /proc/PID/stat. */
-const TICKS_A_SECOND = 100
-
-interface Bench {
-  readonly generator: Host
-  readonly director: Host
-  readonly sink: Host
-}
 
 interface Run {
   readonly perSecond: number
@@ -43,7 +32,7 @@ interface Run {
 
 const lan = new Lan(labPrefix())
 try {
-  const bench = build(lan)
+  const bench = forwardingSite(lan)
   const rows = [['frame', 'plain forwarding, frames/s', 'Sluice, frames/s', 'ratio', 'a core']]
   for (const bytes of [60, 1514]) rows.push(await compare(bench, bytes))
   printTable(rows)
@@ -52,7 +41,7 @@ try {
   clearLab()
 }
 
-async function compare(bench: Bench, bytes: number): Promise<string[]> {
+async function compare(bench: ForwardingSite, bytes: number): Promise<string[]> {
   let plain = 0
   for (let i = 0; i < ROUNDS; i++) {
     const { perSecond } = await run(bench, `${SERVER}:${PORT}`, bytes)
@@ -86,7 +75,12 @@ function thousands(count: number): string {
 }
 
 /** Sends for some seconds; what arrived, a second, and the CPU time that process `pid` took for it. */
-async function run(bench: Bench, target: string, bytes: number, pid?: number): Promise<Run> {
+async function run(
+  bench: ForwardingSite,
+  target: string,
+  bytes: number,
+  pid?: number,
+): Promise<Run> {
   const spec: GeneratorSpec = {
     destinationMac: getLink(bench.director.socket, 'net1')!.mac!,
     source: '10.1.0.2',
@@ -110,33 +104,4 @@ function received(sink: Host): number {
   const text = sink.run(() => readFileSync('/proc/thread-self/net/dev', 'utf8'))
   const columns = /net2:\s*(.*)/.exec(text)![1]!.split(/\s+/)
   return Number(columns[1])
-}
-
-/** Seconds of CPU, user and system. */
-function cpuOf(pid: number | undefined): number {
-  if (pid === undefined) return 0
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_A_SECOND
-}
-
-function build(lan: Lan): Bench {
-  for (const network of ['net1', 'net2']) lan.addNetwork(network)
-  const bench = {
-    generator: lan.addHost('generator'),
-    director: lan.addHost('director'),
-    sink: lan.addHost('sink'),
-  }
-  lan.plug(bench.generator, 'net1')
-  lan.plug(bench.director, 'net1')
-  lan.plug(bench.director, 'net2')
-  lan.plug(bench.sink, 'net2')
-  bench.director.addAddress('net1', '10.1.0.1', 24)
-  bench.director.addAddress('net1', VIP, 32)
-  bench.director.addAddress('net2', '10.2.0.1', 24)
-  bench.director.set('net.ipv4.ip_forward', 1)
-  // The sink has no address: what arrives is counted and dropped, nobody answers.
-  const mac = getLink(bench.sink.socket, 'net2')!.mac!
-  const interfaceIndex = bench.director.indexOf('net2')
-  replaceNeighbour(bench.director.socket, { interfaceIndex, ip: SERVER, mac })
-  return bench
 }

@@ -225,7 +225,7 @@ describe('every way through a director', { skip: notRoot }, () => {
       const listed = await control.call('connection.list', {})
       const { connections } = await control.call('status', {})
       // Of TCP the last state is kept for longer.
-      if (listed.every(({ protocol }) => protocol === 'tcp') && connections === listed.length) break
+      if (listed.every(([protocol]) => protocol === 'tcp') && connections === listed.length) break
       assert.ok(performance.now() < end, `${connections} connections, ${listed.length} listed`)
       await sleep(50)
     }

@@ -5,6 +5,7 @@
  * refused change and for what popt cannot read.
  */
 import type { CallName } from '../control/protocol.ts'
+import { connectionOf } from '../control/connection-row.ts'
 import { ControlError } from '../control/control-error.ts'
 import type { ConnectionListing, ServiceKey, ServiceListing } from '../director/model.ts'
 import { LIST_ALL, TRY_HELP, type Command, type Listing } from './ipvsadm-command.ts'
@@ -85,7 +86,7 @@ function showListing(command: Listing, surroundings: Surroundings): Promise<numb
       )
     case 'connections':
       return attempt(surroundings, 'connection.list', 1, async (caller) => {
-        const connections = await caller.call('connection.list', {})
+        const connections = (await caller.call('connection.list', {})).map(connectionOf)
         if (isJson) return toJson({ connections })
         const { numeric, persistentConnections } = command.format
         const naming = await namingFor(numeric, surroundings, () => hostsOf(connections))

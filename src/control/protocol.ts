@@ -7,7 +7,7 @@
  * arrays to be joined. Calls of one client are answered in order; a client may send the next before the answer.
  */
 import type {
-  ConnectionListing,
+  ConnectionRow,
   LocalAddressListing,
   MarkRule,
   ServerKey,
@@ -119,7 +119,7 @@ export interface Calls {
   'mark.delete': { with: { rule: MarkRule }; result: null }
   'sysctl.list': { with: Record<string, never>; result: SysctlListing[] }
   'sysctl.set': { with: { name: string; value: number }; result: null }
-  'connection.list': { with: Record<string, never>; result: ConnectionListing[] }
+  'connection.list': { with: Record<string, never>; result: ConnectionRow[] }
   'timeouts.get': { with: Record<string, never>; result: Timeouts }
   'timeouts.set': { with: Timeouts; result: null }
   'sync.list': { with: Record<string, never>; result: SyncDaemon[] }

@@ -10,6 +10,7 @@
  * is not read from either), and how long packets wait for this client (SLICE_MS).
  */
 import type { Socket } from 'node:net'
+import { jsonOf } from '../base/json-text.ts'
 import type { CallTable } from './call-table.ts'
 import { ControlError } from './control-error.ts'
 import { OUTSTANDING_MAX, PART_CHARS, SLICE_MS } from './limits.ts'
@@ -210,7 +211,7 @@ function nextPart(rows: Iterator<unknown>): Part {
     do {
       const row = rows.next()
       if (row.done === true) return { part, isLast: true }
-      const text = JSON.stringify(row.value)
+      const text = jsonOf(row.value)
       part.push(text)
       chars += text.length
     } while (part.length < PART_ROWS && chars < PART_CHARS && performance.now() < untilMs)

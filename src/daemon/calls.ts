@@ -9,7 +9,8 @@ import type { CallTable } from '../control/call-table.ts'
 import { ControlError } from '../control/control-error.ts'
 import type { Director, Outcome } from '../director/director.ts'
 import { serviceText } from '../director/check.ts'
-import { listConnections, listService, listServices } from '../director/listing.ts'
+import { connectionRows } from '../director/connection-rows.ts'
+import { listService, listServices } from '../director/listing.ts'
 import type { Refusal, ServiceKey } from '../director/model.ts'
 import { RECLAIMS } from '../director/grace.ts'
 import { listSysctls, setSysctl } from '../director/sysctls.ts'
@@ -89,7 +90,7 @@ export function directorCalls(surroundings: CallSurroundings) {
     },
     'connection.list': () => {
       use()
-      return listConnections()
+      return connectionRows()
     },
     ...tableCalls({ ...surroundings, turns }),
     ...ruleCalls(surroundings, change),

@@ -111,14 +111,18 @@ const PROTOCOL_TEXT: Readonly<Record<number, ConnectionListing['protocol']>> = {
   [Protocol.sctp]: 'sctp',
 }
 
-/** Every live connection and template, in the table's order. */
-export function* listConnections(): Generator<ConnectionListing> {
+/** Every live connection and template, in the table's order: one view, moved from line to line. */
+export function* liveConnections(): Generator<tables.Connection> {
   const { capacity, bytes, base } = tables.connections.memory
   const line = tables.Connection.view(bytes, base)
   for (let i = 0; i < capacity; i++) {
     ;(line as unknown as { base: number }).base = base + i * tables.Connection.size
-    if (isListed(line)) yield listConnection(line)
+    if (isListed(line)) yield line
   }
+}
+
+export function* listConnections(): Generator<ConnectionListing> {
+  for (const line of liveConnections()) yield listConnection(line)
 }
 
 function isListed(line: tables.Connection): boolean {
@@ -130,9 +134,8 @@ function isListed(line: tables.Connection): boolean {
 
 /** What a line of the connection table in use says. */
 export function listConnection(line: tables.Connection): ConnectionListing {
-  const protocol = line.status & tables.Status.protocolMask
   return {
-    protocol: PROTOCOL_TEXT[protocol] ?? 'ip',
+    protocol: protocolOf(line),
     client: {
       address: wordsToIp(line.client0, line.client1, line.client2, line.client3),
       port: line.clientPort,
@@ -148,18 +151,25 @@ export function listConnection(line: tables.Connection): ConnectionListing {
   }
 }
 
+export function protocolOf({ status }: tables.Connection): ConnectionListing['protocol'] {
+  return PROTOCOL_TEXT[status & tables.Status.protocolMask] ?? 'ip'
+}
+
 function serverOf(line: tables.Connection): ServerKey {
   const server = tables.servers.row(line.server)
   const { address0, address1, address2, address3 } = server
   const address = wordsToIp(address0, address1, address2, address3)
-  if ((line.status & tables.Status.template) === 0) {
-    return { address, port: serverPortOf(server, line) }
-  }
-  const hasPort = line.virtualPort !== 0 && line.virtualPort !== NOWHERE
-  return { address, port: hasPort ? server.port : line.virtualPort }
+  return { address, port: listedPortOf(server, line) }
 }
 
-function stateOf({ status }: tables.Connection): string {
+/** The port that a connection or template of this server is listed with. */
+export function listedPortOf(server: tables.Server, line: tables.Connection): number {
+  if ((line.status & tables.Status.template) === 0) return serverPortOf(server, line)
+  const hasPort = line.virtualPort !== 0 && line.virtualPort !== NOWHERE
+  return hasPort ? server.port : line.virtualPort
+}
+
+export function stateOf({ status }: tables.Connection): string {
   const state = (status & tables.Status.stateMask) >>> tables.Status.stateShift
   if ((status & tables.Status.template) !== 0) return state === 0 ? 'NONE' : 'ASSURED'
   const protocol = status & tables.Status.protocolMask
@@ -168,13 +178,13 @@ function stateOf({ status }: tables.Connection): string {
 }
 
 /** A template that is over, but controls somebody, goes on for a while, and again. */
-function expiresS(line: tables.Connection): number {
+export function expiresS(line: tables.Connection): number {
   const left = (line.expires - now()) | 0
   if (left >= 0) return left / TICKS_PER_SECOND
   return TEMPLATE_REST_S - ((-left / TICKS_PER_SECOND) % TEMPLATE_REST_S)
 }
 
-function localOf(line: tables.Connection): ServerKey | null {
+export function localOf(line: tables.Connection): ServerKey | null {
   if (forwardingOf(line) !== tables.Forwarding.fullnat || line.binding === 0) return null
   const { address0, address1, address2, address3 } = tables.locals.row(localRowOf(line))
   return { address: wordsToIp(address0, address1, address2, address3), port: line.binding >>> 16 }

@@ -138,6 +138,18 @@ export interface ConnectionListing {
   readonly expiresS: number
 }
 
+/**
+ * The same as a row of a long listing: protocol, state, seconds until it expires; addresses and ports of client,
+ * virtual service and server; and with FULLNAT the local ones. A quarter of its text, since there may be a million.
+ */
+export type ConnectionRow = readonly [
+  ConnectionListing['protocol'],
+  string,
+  number,
+  ...(readonly [string, number, string, number, string, number]),
+  ...(readonly [] | readonly [string, number]),
+]
+
 /** A rule that gives packets a firewall mark, before services are looked for. null: whatever it is. */
 export interface MarkRule {
   /** 1 … 2^32 - 1. */

@@ -59,7 +59,7 @@ export function callCommand(
 }
 
 /** One of bin/, which is above this file, compiled or not. */
-function launcher(name: string): string {
+export function launcher(name: string): string {
   let folder = dirname(fileURLToPath(import.meta.url))
   while (!existsSync(join(folder, 'bin', name))) {
     const parent = dirname(folder)

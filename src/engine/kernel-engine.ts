@@ -21,6 +21,7 @@ import { JiffiesClock } from '../kernel/bpf-clock.ts'
 import { probeBpf, type Fact } from '../kernel/bpf-features.ts'
 import { isKernelError } from '../kernel/errno.ts'
 import { openRtnetlink } from '../kernel/rtnetlink.ts'
+import { ticksPerSecond } from '../kernel/tick.ts'
 import { readXdpFeatures } from '../kernel/xdp-features.ts'
 import { readArtefact } from './artefact-file.ts'
 import { choosePlaces, type AttachWish, type Place } from './attach-choice.ts'
@@ -67,6 +68,7 @@ interface Port {
 interface Parts extends AttachmentSurroundings {
   readonly programs: KernelPrograms
   readonly tables: KernelTables
+  readonly jiffies: JiffiesClock
   readonly clock: KernelClock
   readonly isAdopted: boolean
 }
@@ -104,7 +106,10 @@ export class KernelEngine implements Engine {
       closers.push(() => tables.close())
       if (found === undefined) closers.push(() => instance.remove())
       claimNetwork(instance, tables, found !== undefined)
-      const { clock, hertz } = readClock()
+      const jiffies = new JiffiesClock()
+      closers.push(() => jiffies.close())
+      const hertz = ticksPerSecond()
+      const clock = new KernelClock(() => jiffies.read(), hertz)
       const programs = new KernelPrograms(tables, hertz, readProgram)
       const socket = openRtnetlink()
       closers.push(() => {
@@ -112,7 +117,7 @@ export class KernelEngine implements Engine {
         socket.close()
       })
       const isAdopted = found !== undefined
-      const parts = { instance, tables, programs, socket, clock, isAdopted, hasTcx }
+      const parts = { instance, tables, programs, socket, jiffies, clock, isAdopted, hasTcx }
       programs.get('tc')
       shareMemory()
       const engine = new KernelEngine(parts, options.attach, openCutter(parts, events))
@@ -220,7 +225,7 @@ export class KernelEngine implements Engine {
   }
 
   close(ending: 'leave' | 'detach'): void {
-    const { instance, tables, programs, socket } = this.#with
+    const { instance, tables, programs, socket, jiffies } = this.#with
     settings.row(0).cutter = 0
     this.#cutter?.close()
     this.#barrier.close()
@@ -231,6 +236,7 @@ export class KernelEngine implements Engine {
     this.#ports.clear()
     programs.close()
     socket.close()
+    jiffies.close()
     tables.close()
     if (ending === 'detach') instance.remove()
     else instance.release()
@@ -277,16 +283,6 @@ function claimNetwork(instance: Instance, tables: KernelTables, isAdopted: boole
     )
   }
   row.network = network
-}
-
-function readClock(): { clock: KernelClock; hertz: number } {
-  const jiffies = new JiffiesClock()
-  try {
-    const hertz = jiffies.hertz()
-    return { clock: new KernelClock(jiffies.read(), hertz), hertz }
-  } finally {
-    jiffies.close()
-  }
 }
 
 /** Without one, frames that are too long are dropped, and counted. */

@@ -45,7 +45,7 @@ export function createMaps(
   return made
 }
 
-/** Loads the program over these maps; `hertz`: of bpf-clock.ts. Throws CompiledProgramRefusal, KernelError. */
+/** Loads the program over these maps; `hertz`: of tick.ts. Throws CompiledProgramRefusal, KernelError. */
 export function loadArtefact(
   artefact: Artefact,
   maps: ReadonlyMap<string, ProgramMap>,

@@ -1,9 +1,9 @@
 /**
- * The kernel's jiffies, which the packet path counts time in, and how many there are in a second (HZ): no file says
- * either, but a program can read them.
+ * The kernel's jiffies, which the packet path counts time in, beside the clock that this process can read: no file says
+ * how many there are, but a program can read them. How many a second has: tick.ts.
  *
- * Jiffies begin 300 seconds before 2^32, so that overflows show early (INITIAL_JIFFIES, include/linux/jiffies.h), and
- * go on with CLOCK_MONOTONIC: one look at both tells HZ, unless the machine has been up for just 300 seconds.
+ * They begin 300 seconds before 2^32, so that overflows show early (INITIAL_JIFFIES, include/linux/jiffies.h), and go
+ * on with CLOCK_MONOTONIC, but not to the tick: a machine that starts slowly, or stood still, has lost some.
  */
 import { encode } from '../bpf/encode.ts'
 import * as bpf from '../bpf/instruction.ts'
@@ -12,13 +12,7 @@ import { loadProgram } from './bpf-program.ts'
 import { ProgramBench } from './bpf-run.ts'
 import { close } from './ffi.ts'
 
-/** What kernels are built with. */
-const HERTZ = [100, 250, 300, 1000, 24, 48, 128, 200, 256, 500, 512, 1024, 1200]
 const Helper = { now: 5, jiffies: 118 } as const
-const FIRST_S = 300
-/** Jiffies by which a look at both clocks may be off: one that a busy CPU did not count yet, and some. */
-const TOLERANCE = 8
-const PAUSE_MS = 100
 
 export interface JiffiesSample {
   readonly jiffies: number
@@ -59,17 +53,6 @@ export class JiffiesClock {
     }
   }
 
-  /** Jiffies a second. */
-  hertz(): number {
-    const first = this.read()
-    const likely = HERTZ.filter((one) => Math.abs(first.jiffies - expected(first, one)) < TOLERANCE)
-    if (likely.length === 1) return likely[0]!
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE_MS)
-    const second = this.read()
-    const rate = (second.jiffies - first.jiffies) / (second.seconds - first.seconds)
-    return HERTZ.reduce((a, b) => (Math.abs(a / rate - 1) <= Math.abs(b / rate - 1) ? a : b))
-  }
-
   close(): void {
     close(this.#program)
     close(this.#map)
@@ -77,7 +60,3 @@ export class JiffiesClock {
 }
 
 const FRAME = new Uint8Array(64)
-
-function expected({ seconds }: JiffiesSample, hertz: number): number {
-  return 2 ** 32 + (seconds - FIRST_S) * hertz
-}

@@ -67,6 +67,13 @@ export class Director {
     return { engine: answer.engine, attached: answer.interfaces.map(({ how }) => how) }
   }
 
+  /** Without a chance to put anything in order; resolves when it is gone. */
+  async kill(): Promise<void> {
+    const ended = once(this.#child, 'exit')
+    this.#child.kill('SIGKILL')
+    await ended
+  }
+
   /** Asks it to end. True if it did so by itself and with exit status 0. */
   async stop(): Promise<boolean> {
     const ended = once(this.#child, 'exit')

@@ -1,7 +1,7 @@
 /**
  * Program: the client of the demonstration.
  *
- *   node load.js VIP HTTP-PORT UDP-PORT
+ *   node load.js VIP HTTP-PORT UDP-PORT [NEW KEPT UDP PAUSE-MS]
  *
  * Asks the VIP again and again, several at a time, until it is told to stop: HTTP requests each over a connection of
  * its own, HTTP requests over connections that are kept, and UDP flows of three datagrams. A line on stdin names the
@@ -17,11 +17,6 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { CLIENT_HEADER, PAGE_BYTES, SERVER_HEADER } from './real-server-page.ts'
 import type { RequestKind, RequestResult } from './request-result.ts'
 
-/** How many ask at a time, and how long each pauses between two requests. */
-const NEW_WORKERS = 6
-const KEPT_WORKERS = 6
-const UDP_WORKERS = 3
-const PAUSE_MS = 8
 const PATIENCE_MS = 5000
 const DATAGRAMS_PER_FLOW = 3
 /** Each of so many HTTP requests is an upload, of more than fits one segment. */
@@ -33,7 +28,10 @@ const UPLOAD_EVERY = 5
 const FIRST_PORT = 10_000
 const UPLOAD = Buffer.alloc(16_384, 'x')
 
-const [vip = '', httpPort, echoPort] = process.argv.slice(2)
+const [vip = '', httpPort, echoPort, ...told] = process.argv.slice(2)
+/** How many ask at a time, and how long each pauses between two requests. */
+const [newWorkers, keptWorkers, udpWorkers, pauseMs] =
+  told.length === 0 ? [6, 6, 3, 8] : (told.map(Number) as [number, number, number, number])
 let phase = ''
 let isStopping = false
 let connections = 0
@@ -135,7 +133,7 @@ function work(count: number, ask: () => () => Promise<void>): Promise<void>[] {
     const askOnce = ask()
     while (!isStopping) {
       await askOnce()
-      await sleep(PAUSE_MS)
+      await sleep(pauseMs)
     }
   })
 }
@@ -153,9 +151,9 @@ async function main(): Promise<void> {
     phase = line
     if (workers.length > 0) continue
     workers = [
-      ...work(KEPT_WORKERS, keep),
-      ...work(NEW_WORKERS, () => () => askHttp('new')),
-      ...work(UDP_WORKERS, () => askUdp),
+      ...work(keptWorkers, keep),
+      ...work(newWorkers, () => () => askHttp('new')),
+      ...work(udpWorkers, () => askUdp),
     ]
   }
   isStopping = true

@@ -8,7 +8,7 @@ import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
-import { failuresIn, type Phase } from './evidence.ts'
+import { failuresIn } from './evidence.ts'
 import type { Host } from './host.ts'
 import { ECHO_PORT, HTTP_PORT } from './modes.ts'
 import type { RequestKind, RequestResult } from './request-result.ts'
@@ -17,6 +17,11 @@ import { startScript } from './script.ts'
 /** A phase lasts until that many requests of each kind began and ended in it. */
 const REQUESTS_PER_PHASE: Readonly<Record<RequestKind, number>> = { new: 180, kept: 180, udp: 90 }
 const PHASE_MAX_MS = 30_000
+
+/** Who asks: how many of each kind at a time, and how long each of them pauses between two requests. */
+export interface Load extends Readonly<Record<RequestKind, number>> {
+  readonly pauseMs: number
+}
 
 export class Traffic {
   readonly results: RequestResult[] = []
@@ -37,18 +42,21 @@ export class Traffic {
   }
 
   /** Against the VIP's two services, from this host; quiet until the first phase. */
-  static start(client: Host, vip: string, log: string): Traffic {
-    const args = [vip, String(HTTP_PORT), String(ECHO_PORT)]
+  static start(client: Host, vip: string, log: string, load?: Load): Traffic {
+    const args = [vip, HTTP_PORT, ECHO_PORT].map(String)
+    if (load !== undefined) {
+      args.push(...[load.new, load.kept, load.udp, load.pauseMs].map(String))
+    }
     return new Traffic(startScript(client, 'load', args, { log, isTalkedTo: true }), log)
   }
 
   /** Begins a phase. */
-  enter(phase: Phase): void {
+  enter(phase: string): void {
     this.#child.stdin!.write(`${phase}\n`)
   }
 
   /** Begins a phase; resolves when enough happened in it. Throws if the client ends, or gets nowhere. */
-  async run(phase: Phase): Promise<void> {
+  async run(phase: string): Promise<void> {
     const missing = { ...REQUESTS_PER_PHASE }
     this.enter(phase)
     const enough = new Promise<void>((resolve) => {

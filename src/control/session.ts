@@ -41,6 +41,10 @@ export class ControlSession {
   /** Resolves when every call that began is answered. */
   #answered: Promise<void> = Promise.resolve()
   #outstanding = 0
+  /** What is written in one turn goes out together. */
+  #unsent: string[] = []
+  /** The client has not taken enough of what was sent before. */
+  #isClogged = false
 
   constructor(socket: Socket, calls: CallTable, options: SessionOptions) {
     this.#socket = socket
@@ -52,6 +56,7 @@ export class ControlSession {
   async run(): Promise<void> {
     // The error itself reaches whoever reads or writes.
     this.#socket.on('error', () => {})
+    this.#socket.on('drain', () => (this.#isClogged = false))
     try {
       for await (const chunk of this.#socket.iterator({ destroyOnReturn: false })) {
         await this.#takeLines(this.#lines.push(chunk as Buffer))
@@ -146,14 +151,16 @@ export class ControlSession {
   /** Resolves once the client has taken enough for more; rejects if it has gone. */
   #write(answer: object | string): Promise<void> | void {
     const line = typeof answer === 'string' ? answer : JSON.stringify(answer)
-    const socket = this.#socket
-    if (socket.destroyed) throw new Error('the client has gone')
-    // What is written in one turn goes out together.
-    if (socket.writableCorked === 0) {
-      socket.cork()
-      process.nextTick(() => socket.uncork())
-    }
-    if (!socket.write(`${line}\n`)) return this.#drained()
+    if (this.#socket.destroyed) throw new Error('the client has gone')
+    if (this.#unsent.push(line) === 1) process.nextTick(() => this.#send())
+    if (this.#isClogged) return this.#drained()
+  }
+
+  #send(): void {
+    if (this.#unsent.length === 0 || this.#socket.destroyed) return
+    const text = `${this.#unsent.join('\n')}\n`
+    this.#unsent = []
+    this.#isClogged = !this.#socket.write(text)
   }
 
   #drained(): Promise<void> {
@@ -175,6 +182,7 @@ export class ControlSession {
       // What it still sends is let go: a client that cannot write all of it might never come to read this.
       this.#socket.resume()
     }
+    this.#send()
     this.#socket.end()
   }
 }

@@ -437,14 +437,7 @@ export class Director {
     settings: ServiceSettings = entry.settings,
   ): boolean {
     const service = tables.services.row(entry.row)
-    const list = servers.map(({ row, key, settings, lastWeight }) => ({
-      row,
-      address: key.address,
-      port: key.port,
-      settings,
-      lastWeight,
-    }))
-    return writeServerList(this.#model.pool, service, serviceSpec(settings), list)
+    return writeServerList(this.#model.pool, service, serviceSpec(settings), servers)
   }
 
   /** What the scheduler remembers follows the list (ip_vs_rr.c, ip_vs_wrr.c: dest_changed). */

@@ -11,11 +11,12 @@ import { buildMh } from '../dataplane/schedulers/mh.ts'
 import { buildSh } from '../dataplane/schedulers/sh.ts'
 import { buildWrr } from '../dataplane/schedulers/wrr.ts'
 import { pool, type Service } from '../dataplane/tables.ts'
+import type { ServerKey } from './model.ts'
 import type { PoolAllocator, Stretch } from './pool-allocator.ts'
 import {
   readServerSpec,
   SERVER_SPEC_WORDS,
-  serverSpecWords,
+  writeServerSpec,
   type ServerSpec,
   type ServiceSpec,
 } from './spec.ts'
@@ -23,8 +24,7 @@ import {
 /** What the list says of one server. */
 export interface ListedServer extends ServerSpec {
   readonly row: number
-  readonly address: string
-  readonly port: number
+  readonly key: ServerKey
 }
 
 /** The scheduler's own table: a list position plus one for each slot; none for those that look through the list. */
@@ -32,7 +32,9 @@ function buildSlots(scheduler: number, list: readonly ListedServer[]): Uint32Arr
   if (scheduler === SchedulerId.sh) return buildSh(list.map(({ settings }) => settings.weight))
   if (scheduler === SchedulerId.mh) {
     return buildMh(
-      list.map(({ address, port, lastWeight }) => ({ fold: foldText(address), port, lastWeight })),
+      list.map(({ key: { address, port }, lastWeight }) => {
+        return { fold: foldText(address), port, lastWeight }
+      }),
     )
   }
   return new Uint32Array(0)
@@ -59,7 +61,9 @@ export function writeServerList(
 ): boolean {
   const table = packSlots(buildSlots(spec.scheduler, list))
   const { gcd, firstWeight } = buildWrr(list.map(({ settings }) => settings.weight))
-  const header = new Uint32Array(POOL_HEADER_WORDS)
+  const specs = POOL_HEADER_WORDS + list.length + table.length
+  const words = new Uint32Array(specs + list.length * SERVER_SPEC_WORDS)
+  const header = words.subarray(0, POOL_HEADER_WORDS)
   header[PoolOffset.servers] = list.length
   header[PoolOffset.tableWords] = table.length
   header[PoolOffset.gcd] = gcd
@@ -68,8 +72,11 @@ export function writeServerList(
   header[PoolOffset.flags] = spec.flags
   header[PoolOffset.persistence] = spec.persistence
   header[PoolOffset.netmask] = spec.netmask
-  const rows = list.map(({ row }) => row)
-  const words = [...header, ...rows, ...table, ...list.flatMap(serverSpecWords)]
+  list.forEach((server, i) => {
+    words[POOL_HEADER_WORDS + i] = server.row
+    writeServerSpec(server, words, specs + i * SERVER_SPEC_WORDS)
+  })
+  words.set(table, POOL_HEADER_WORDS + list.length)
   const offset = writeAside(allocator, words)
   if (offset === undefined) return false
   const old = service.pool
@@ -78,11 +85,13 @@ export function writeServerList(
   return true
 }
 
-function writeAside(allocator: PoolAllocator, words: readonly number[]): number | undefined {
+function writeAside(allocator: PoolAllocator, words: Uint32Array): number | undefined {
   const offset = allocator.take(words.length)
   if (offset === undefined) return undefined
   const { bytes, base } = pool.memory
-  words.forEach((word, i) => bytes.setUint32(base + 4 * (offset + i), word, true))
+  for (let i = 0; i < words.length; i++) {
+    bytes.setUint32(base + 4 * (offset + i), words[i]!, true)
+  }
   return offset
 }
 
@@ -126,7 +135,7 @@ export function writeLocalList(
   service: Service,
   rows: readonly number[],
 ): boolean {
-  const offset = rows.length === 0 ? 0 : writeAside(allocator, [rows.length, ...rows])
+  const offset = rows.length === 0 ? 0 : writeAside(allocator, Uint32Array.of(rows.length, ...rows))
   if (offset === undefined) return false
   const old = service.locals
   service.locals = offset

@@ -82,13 +82,23 @@ export interface ServerSpec {
   readonly lastWeight: number
 }
 
-export function serverSpecWords({ settings, lastWeight }: ServerSpec): number[] {
+/** Its SERVER_SPEC_WORDS words, from `words[at]` on. */
+export function writeServerSpec(
+  { settings, lastWeight }: ServerSpec,
+  words: Uint32Array,
+  at: number,
+): void {
   const { weight, upperThreshold, lowerThreshold, forwarding, tunnel } = settings
   const method =
     FORWARDING[forwarding] |
     (tables.TunnelType[tunnel.type] << 8) |
     (TUNNEL_FLAGS[tunnel.checksum] << 16)
-  return [weight, lastWeight, upperThreshold, lowerThreshold, method, tunnel.port]
+  words[at] = weight
+  words[at + 1] = lastWeight
+  words[at + 2] = upperThreshold
+  words[at + 3] = lowerThreshold
+  words[at + 4] = method
+  words[at + 5] = tunnel.port
 }
 
 /** Throws RangeError for words that nobody can have written. */

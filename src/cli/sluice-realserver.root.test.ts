@@ -6,6 +6,10 @@ import { extname, join } from 'node:path'
 import { before, describe, it, type TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { addVeth, enterOwnNetwork, ip, notRoot, until } from '../../tests/kernel/own-network.ts'
+import { Outcome } from '../dataplane/decapsulation/outcome.ts'
+import { listTcx } from '../kernel/bpf-link.ts'
+import { getLink } from '../kernel/link.ts'
+import { openRtnetlink } from '../kernel/rtnetlink.ts'
 import { readSysctl } from '../kernel/sysctl.ts'
 import { REFUSALS } from '../realserver/unwrap.ts'
 
@@ -85,7 +89,8 @@ describe('sluice realserver', { skip: notRoot }, () => {
   }
 
   it('tells it as JSON, with the tunnels’ counts', async (context) => {
-    const running = await startReady(context, ...BOTH, '--mode', 'tun', '--json')
+    const directors = ['--director', '10.98.0.9']
+    const running = await startReady(context, ...BOTH, ...directors, '--mode', 'tun', '--json')
     assert.match(ip('link show'), /sluicetun0/)
     running.child.kill('SIGHUP')
     assert.equal(await running.ended, 0)
@@ -105,13 +110,25 @@ describe('sluice realserver', { skip: notRoot }, () => {
       interface: 'slreal',
       changes: changes.map((change) => ({ ...change, takenOver: false })),
       kept: [],
+      engine: 'kernel',
+      why: null,
+      attached: [
+        {
+          interface: 'slreal',
+          how: 'tcx',
+          why: 'veth is a virtual device: segmentation offload stays',
+        },
+      ],
       device: 'sluicetun0',
+      notes: [],
     })
     const refused = Object.fromEntries(Object.keys(REFUSALS).map((name) => [name, 0]))
+    const { notTunnel: _, ...counted } = Outcome
+    const kernel = Object.fromEntries(Object.keys(counted).map((name) => [name, 0]))
     assert.deepEqual(end, {
       event: 'end',
       changes: changes.reverse().map((change) => ({ ...change, undone: true })),
-      tunnels: { delivered: 0, refused, overrun: 0, failed: {} },
+      tunnels: { delivered: 0, refused, overrun: 0, failed: {}, kernel },
     })
   })
 
@@ -127,6 +144,36 @@ describe('sluice realserver', { skip: notRoot }, () => {
     assert.equal(await running.ended, 0)
     assert.equal(hostState(), was)
     assert.ok(!existsSync(journal))
+  })
+
+  it('ends tunnels in the kernel until it ends, killed or not', async (context) => {
+    const netlink = openRtnetlink()
+    context.after(() => netlink.close())
+    const { index } = getLink(netlink, 'slreal')!
+    const programs = () => listTcx(index, 'ingress').length
+    assert.equal(programs(), 0)
+    const killed = await startReady(context, ...BOTH, '--mode', 'tun', '--engine', 'kernel')
+    assert.match(killed.stdout, /^slreal: tunnels end in the kernel \(tcx\): veth is a virtual/m)
+    assert.match(killed.stdout, /^tunnel packets are taken from everybody/m)
+    killed.child.kill('SIGKILL')
+    assert.equal(await killed.ended, 'SIGKILL')
+    assert.equal(programs(), 1)
+    const second = await startReady(context, ...BOTH, '--mode', 'tun')
+    assert.equal(programs(), 1)
+    second.child.kill('SIGKILL')
+    assert.equal(await second.ended, 'SIGKILL')
+    const third = await startReady(context, ...BOTH, '--mode', 'tun', '--engine', 'v8')
+    assert.equal(programs(), 0)
+    assert.doesNotMatch(third.stdout, /kernel/)
+    third.child.kill('SIGTERM')
+    assert.equal(await third.ended, 0)
+    const fourth = await startReady(context, ...BOTH, '--mode', 'tun', '--engine', 'kernel')
+    assert.equal(programs(), 1)
+    fourth.child.kill('SIGTERM')
+    assert.equal(await fourth.ended, 0)
+    assert.match(fourth.stdout, /^0 packets out of the tunnels in the kernel$/m)
+    assert.equal(programs(), 0)
+    assert.equal(hostState(), was)
   })
 
   it('undoes everything, too, when it fails: its output is closed', async (context) => {
@@ -180,6 +227,12 @@ describe('sluice realserver', { skip: notRoot }, () => {
       args: '--vip 10.98.0.100 --mode tun --gue-port 65536',
       status: 2,
       says: /^sluice: --gue-port 65536: no UDP port\n$/,
+    },
+    {
+      why: 'a director that is none',
+      args: '--vip 10.98.0.100 --mode tun --director here',
+      status: 2,
+      says: /^sluice: --director here: no IP address\n$/,
     },
     {
       why: 'an interface that does not exist',

@@ -11,7 +11,11 @@ interface RealServerOptions {
   readonly vip: readonly string[]
   readonly mode: 'dr' | 'tun'
   readonly interface?: string
+  readonly engine: 'auto' | 'kernel' | 'v8'
+  readonly attach: 'auto' | 'xdp' | 'tc'
+  readonly director?: readonly string[]
   readonly guePort: number
+  readonly name?: string
   readonly json: boolean
 }
 
@@ -27,20 +31,34 @@ export function describe(command: Command): void {
     .description(
       'Be a real server: have the VIPs on lo, keep quiet about them, end the tunnels.\n' +
         'Shows what it changes, prints READY on stderr when all is in place, and undoes it when it ends\n' +
-        '(SIGINT, SIGTERM, SIGHUP). After kill -9 the same command takes over what was left.',
+        '(SIGINT, SIGTERM, SIGHUP). After kill -9 the VIPs stay, tunnels that end in the kernel end there\n' +
+        'still, and the same command takes over what was left.',
     )
     .addOption(
       new Option('--vip <ip>', 'an address of the virtual services; may be given several times')
-        .argParser((text: string, before: readonly string[] | undefined) => [
-          ...(before ?? []),
-          text,
-        ])
+        .argParser(oneMore)
         .makeOptionMandatory(),
     )
     .addOption(
       new Option('--mode <mode>', 'the forwarding method: as it is (-g), or in a tunnel (-i)')
         .choices(['dr', 'tun'])
         .makeOptionMandatory(),
+    )
+    .addOption(
+      new Option('--engine <engine>', 'where tunnels end: in the kernel, in this process (v8)')
+        .choices(['auto', 'kernel', 'v8'])
+        .default('auto'),
+    )
+    .addOption(
+      new Option('--attach <place>', 'where the kernel engine sits on an interface')
+        .choices(['auto', 'xdp', 'tc'])
+        .default('auto'),
+    )
+    .addOption(
+      new Option(
+        '--director <ip>',
+        'who may send tunnel packets; may be given several times (default: everybody)',
+      ).argParser(oneMore),
     )
     .addOption(
       new Option('--gue-port <port>', "the UDP port of GUE tunnels (ipvsadm's --tun-port)")
@@ -52,12 +70,21 @@ export function describe(command: Command): void {
       'the one that ARP requests for the VIPs come in on (default: the one of the default route,\n' +
         'or the only one with a global address)',
     )
+    .option(
+      '--name <name>',
+      'of what is in the kernel, for `sluice detach` (default: realserver-…)',
+    )
     .option('--json', 'tell the changes as JSON, one object a line', false)
     .action(run)
 }
 
+function oneMore(text: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), text]
+}
+
 async function run(options: RealServerOptions): Promise<void> {
   const vips = readVips(options.vip)
+  const directors = readDirectors(options.director ?? [])
   if (process.geteuid?.() !== 0) {
     throw new Failure(Exit.lacking, 'realserver needs root (CAP_NET_ADMIN and CAP_NET_RAW).')
   }
@@ -67,7 +94,7 @@ async function run(options: RealServerOptions): Promise<void> {
   }
   const signal = awaitSignal() // first: one that comes while things are being changed waits until they are
   try {
-    const server = await open(options, vips, (refusal) =>
+    const server = await open(options, vips, directors, (refusal) =>
       process.stderr.write(`sluice: ${text.formatRefusal(refusal)}\n`),
     )
     process.once('exit', () => server.close()) // also after an uncaught exception
@@ -92,6 +119,14 @@ function readPort(text: string): number {
 function readVips(texts: readonly string[]): string[] {
   const problems = texts.flatMap((text) => problemOf(text) ?? [])
   if (problems.length > 0) throw new Failure(Exit.usage, problems.join('\n'))
+  return [...new Set(texts.map((text) => parseIp(text)!))]
+}
+
+/** Canonical, each once. */
+function readDirectors(texts: readonly string[]): string[] {
+  const problems = texts.filter((text) => parseIp(text) === undefined)
+  const lines = problems.map((text) => `--director ${text}: no IP address`)
+  if (lines.length > 0) throw new Failure(Exit.usage, lines.join('\n'))
   return [...new Set(texts.map((text) => parseIp(text)!))]
 }
 
@@ -123,13 +158,16 @@ function awaitSignal(): { readonly received: Promise<void>; forget(): void } {
 type OnFirst = Parameters<typeof RealServer.open>[1]
 
 async function open(
-  { mode, interface: interfaceName, guePort }: RealServerOptions,
+  options: RealServerOptions,
   vips: readonly string[],
+  directors: readonly string[],
   onFirst: OnFirst,
 ): Promise<RealServer> {
   const { RealServer } = await import('../realserver/real-server.ts')
   try {
-    return RealServer.open({ mode, vips, guePort, interfaceName }, onFirst)
+    const { interface: interfaceName, name: instance } = options
+    const wish = { ...options, vips, directors, interfaceName, instance }
+    return RealServer.open(wish, onFirst)
   } catch (error) {
     if (error instanceof Error && error.name === 'KernelError') {
       throw new Failure(Exit.no, error.message)

@@ -25,6 +25,7 @@ export const MOVES_FRAME: ReadonlySet<string> = new Set([
   'packet.encapsulate',
   'packet.decapsulate',
   'packet.adjustTail',
+  'packet.makeReadable',
 ])
 
 export class MemoryVersions {

@@ -118,6 +118,10 @@ export function expandForTc(writer: Writer, name: string, values: readonly Opera
       const wanted = [writer.context, length, immediate(0)]
       return succeeded(writer, helper(writer, Helper.changeTail, wanted))
     }
+    case 'packet.makeReadable': {
+      const wanted = [writer.context, field(writer, Context.length)]
+      return succeeded(writer, helper(writer, Helper.pullData, wanted))
+    }
     case 'pass':
       return immediate(Verdict.next)
     case 'drop':

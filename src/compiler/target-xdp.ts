@@ -28,6 +28,8 @@ export function expandForXdp(writer: Writer, name: string, values: readonly Oper
       const to = helper(writer, Helper.adjustTail, [writer.context, values[0]!])
       return succeeded(writer, to)
     }
+    case 'packet.makeReadable':
+      return immediate(1)
     case 'pass':
       return immediate(Verdict.pass)
     case 'drop':

@@ -123,7 +123,7 @@ function readPorts(packet: Packet, flow: Flow, offset: u32): u32 {
 export function isIcmpSumRight(packet: Packet, flow: Flow): boolean {
   const bytes: u32 = u32(flow.network + flow.length - flow.transport)
   if (bytes > SUM_FRAME_MAX) return false
-  if (!packet.adjustTail(0)) return false // makes the frame readable to its end
+  if (!packet.makeReadable()) return false
   let sum: u32 = sumFrame(packet, flow.transport, bytes)
   if (flow.family === 6) {
     sum = u32(sum + sumFrame(packet, flow.network + 8, 32) + bytes + Protocol.icmpv6)

@@ -33,6 +33,8 @@ export interface AttachmentSurroundings {
   readonly socket: NetlinkSocket
   /** Else filters of clsact take its place. */
   readonly hasTcx: boolean
+  /** False: the program under XDP leaves nothing to be done under tc. */
+  readonly hasCompanion?: false
 }
 
 /** One program at its place. */
@@ -68,7 +70,9 @@ export class Attachment {
     try {
       if (place === 'tc') parts.push(attachUnderTc(index, 'tc', surroundings))
       else {
-        parts.push(attachUnderTc(index, 'companion', surroundings))
+        if (surroundings.hasCompanion !== false) {
+          parts.push(attachUnderTc(index, 'companion', surroundings))
+        }
         parts.push(attachUnderXdp(index, place, surroundings))
       }
       return attachment
@@ -110,7 +114,8 @@ export class Attachment {
       ({ link }) => link === undefined || linkInfo(link).interfaceIndex === this.index,
     )
     const programs = this.#parts.map(({ program }) => program)
-    return isThere && (programs.includes('tc') || programs.length === 2)
+    const needed = this.#with.hasCompanion === false ? 1 : 2
+    return isThere && (programs.includes('tc') || programs.length === needed)
   }
 
   /** From here on the interface's frames meet the programs as they are now. Throws KernelError. */

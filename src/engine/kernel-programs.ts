@@ -19,11 +19,15 @@ import {
 import { createMap, possibleCpus, updateElement } from '../kernel/bpf-map.ts'
 import { close } from '../kernel/ffi.ts'
 import { EngineProblem } from './engine.ts'
-import type { KernelTables } from './kernel-tables.ts'
 
 export type ProgramName = 'tc' | 'xdp' | 'companion'
 /** Throws Error where there is none. */
 export type ReadProgram = (name: ProgramName) => Artefact
+
+/** Where a program's maps come from; undefined if there is no such table. */
+export interface ProgramTables {
+  mapOf(name: string): { readonly fd: number; readonly rows: number } | undefined
+}
 
 /** Letters that the kernel takes for a program's name. */
 const NAME_MAX = 15
@@ -31,13 +35,13 @@ const NAME_MAX = 15
 const SEED_OFFSET = 0
 
 export class KernelPrograms {
-  readonly #tables: KernelTables
+  readonly #tables: ProgramTables
   readonly #hertz: number
   readonly #read: ReadProgram
   readonly #loaded = new Map<ProgramName, number>()
 
   /** `hertz`: jiffies a second. */
-  constructor(tables: KernelTables, hertz: number, read: ReadProgram) {
+  constructor(tables: ProgramTables, hertz: number, read: ReadProgram) {
     this.#tables = tables
     this.#hertz = hertz
     this.#read = read

@@ -50,9 +50,11 @@ const SLOT_SIZE = RAW_HEADROOM + PACKET_MAX + 704
 /** Some thousand small packets, or a hundred large ones, while this process is busy. */
 const RECEIVE_BUFFER = 16 << 20
 
-/** struct mmsghdr; behind them all the iovecs, then the control messages: one struct cmsghdr with an int. */
+/** struct mmsghdr; behind them all the iovecs, the control messages (one struct cmsghdr with an int), the senders. */
 const Message = {
   size: 64,
+  name: 0,
+  nameLength: 8,
   iovec: 16,
   iovecs: 24,
   control: 32,
@@ -62,8 +64,15 @@ const Message = {
 } as const
 const IOVEC_SIZE = 16
 const CONTROL_SIZE = 24
+/** struct sockaddr_in6, with room to spare: 0 family u16 | 8 address; of sockaddr_in the address is at 4. */
+const NAME_SIZE = 32
 const IOVECS = RECEIVE_MAX * Message.size
 const CONTROLS = IOVECS + RECEIVE_MAX * IOVEC_SIZE
+const NAMES = CONTROLS + RECEIVE_MAX * CONTROL_SIZE
+const MESSAGES_SIZE = NAMES + RECEIVE_MAX * NAME_SIZE
+/** Where an IPv4 header has its source. */
+const IPV4_SOURCE = 12
+const V4_MAPPED = 0xffff
 
 export class RawSocket {
   readonly fd: number
@@ -78,10 +87,12 @@ export class RawSocket {
   payloadLength = 0
   /** The IP header's: DSCP and ECN. */
   trafficClass = 0
+  /** Who sent it, in four words; IPv4 addresses are mapped. */
+  readonly source = new Uint32Array(4)
 
   /** Does the IP header lie before the payload? */
   readonly #hasHeader: boolean
-  readonly #messages = new DataView(new ArrayBuffer(CONTROLS + RECEIVE_MAX * CONTROL_SIZE))
+  readonly #messages = new DataView(new ArrayBuffer(MESSAGES_SIZE))
   readonly #messagesAt: number
 
   private constructor(fd: number, family: 4 | 6, hasHeader: boolean) {
@@ -134,6 +145,8 @@ export class RawSocket {
     for (let i = 0; i < RECEIVE_MAX; i++) {
       const length = this.#hasHeader ? 0 : CONTROL_SIZE
       this.#messages.setUint32(i * Message.size + Message.controlLength, length, true)
+      const nameLength = this.#hasHeader ? 0 : NAME_SIZE
+      this.#messages.setUint32(i * Message.size + Message.nameLength, nameLength, true)
     }
     const count = recvmmsg(this.fd, this.#messagesAt, RECEIVE_MAX, 0)
     if (count >= 0) return count
@@ -155,7 +168,25 @@ export class RawSocket {
     this.payloadStart = packet + header
     this.payloadLength = length - header
     this.trafficClass = this.#hasHeader ? bytes.getUint8(packet + 1) : this.#toldClass(i)
+    this.#setSource(i, packet)
     return true
+  }
+
+  #setSource(i: number, packet: number): void {
+    const { source } = this
+    if (this.family === 4) {
+      const isInHeader = this.#hasHeader
+      const [bytes, at] = isInHeader
+        ? [this.memory.bytes, packet + IPV4_SOURCE]
+        : [this.#messages, NAMES + i * NAME_SIZE + 4]
+      source[0] = 0
+      source[1] = 0
+      source[2] = V4_MAPPED
+      source[3] = bytes.getUint32(at)
+      return
+    }
+    const at = NAMES + i * NAME_SIZE + 8
+    for (let word = 0; word < 4; word++) source[word] = this.#messages.getUint32(at + 4 * word)
   }
 
   /** Packets that the kernel dropped because nobody took them from the socket in time. */
@@ -187,6 +218,7 @@ export class RawSocket {
     const control = CONTROLS + i * CONTROL_SIZE
     const setAddress = (at: number, address: number) =>
       messages.setBigUint64(at, BigInt(address), true)
+    setAddress(message + Message.name, this.#messagesAt + NAMES + i * NAME_SIZE)
     setAddress(message + Message.iovec, this.#messagesAt + iovec)
     messages.setUint32(message + Message.iovecs, 1, true)
     setAddress(message + Message.control, this.#messagesAt + control)

@@ -66,7 +66,7 @@ export async function runMode(lan: Lan, mode: Mode, options: ModeOptions): Promi
 async function startServer(host: Host, mode: Mode, plan: HostPlan, folder: string): Promise<void> {
   const { directReply, vip } = mode
   if (directReply !== undefined) {
-    const args = ['realserver', '--vip', vip, '--mode', directReply]
+    const args = ['realserver', '--vip', vip, '--mode', directReply, '--name', host.namespace]
     await startCommand(host, 'sluice', args, `${folder}/${plan.name}.log`)
   }
   await startRealServer(host, folder, directReply === undefined ? addressOf(plan) : vip)

@@ -31,11 +31,12 @@ import { Decapsulator } from './decapsulator.ts'
 import type { Refusal } from './unwrap.ts'
 
 const MTU = 1500
-const OPTIONS = { mtu: MTU, guePort: TUNNEL_PORT }
 const OUTER = {
   4: { source: '10.97.0.2', destination: '10.97.0.1' },
   6: { source: '2001:db8:97::2', destination: '2001:db8:97::1' },
 }
+const OPTIONS = { mtu: MTU, guePort: TUNNEL_PORT, directors: [OUTER[4].source, OUTER[6].source] }
+const STRANGER = { 4: '10.97.0.9', 6: '2001:db8:97::9' }
 const INNER = {
   4: { source: '192.0.2.9', destination: '10.97.1.100' },
   6: { source: '2001:db8:9::9', destination: '2001:db8:97:1::100' },
@@ -139,8 +140,14 @@ describe('a decapsulator', { skip: notRoot }, () => {
     const udp = { sourcePort: 4000, destinationPort: 7 }
     const good = emitIpLayers({ ip: INNER[4], udp })
     const other = emitIpLayers({ ip: { ...INNER[4], destination: '10.97.0.1' }, udp })
+    const macs = { sourceMac: bytesToMac(far.mac), destinationMac: bytesToMac(real.mac) }
     for (const packet of [other, other, good.subarray(0, 27)]) {
       sendOuter(cable, Protocol.ipip, packet, OUTER[4])
+    }
+    for (const outer of [4, 6] as const) {
+      const strange = { ...OUTER[outer], source: STRANGER[outer] }
+      sendOuter(cable, Protocol.ipip, good, strange)
+      sendBytes(cable, wrap(TUNNEL_KINDS[3]!.tunnel, good, strange, 50_000, macs))
     }
     sendOuter(cable, Protocol.ipip, good, { ...OUTER[4], typeOfService: 3 })
     sendOuter(cable, Protocol.ipip, good, OUTER[4])
@@ -158,11 +165,12 @@ describe('a decapsulator', { skip: notRoot }, () => {
         otherDestination: 2,
         congested: 1,
         mergedDatagrams: 0,
+        stranger: 4,
       },
       overrun: 0,
       failed: {},
     })
-    assert.deepEqual(heard, ['otherDestination', 'malformed', 'congested'])
+    assert.deepEqual(heard.sort(), ['congested', 'malformed', 'otherDestination', 'stranger'])
     assert.deepEqual(
       seen.filter((frame) => frame.icmp !== undefined),
       [],

@@ -6,8 +6,8 @@
  *                                    client ◄── the answer, from the VIP ── the host's routes
  *
  * Differs from IPVS: there a tunl0 of the real server's kernel does this, or its kin for GRE and GUE. Here as there,
- * inner packets are taken whoever sent the tunnel packet: who may send them is the firewall's business (protocols 4,
- * 41, 47 and the UDP port, from directors).
+ * inner packets are taken whoever sent the tunnel packet, unless directors are named: who may send them is the
+ * firewall's business (protocols 4, 41, 47 and the UDP port, from directors).
  */
 import { familyOf } from '../base/ip.ts'
 import { isKernelError } from '../kernel/errno.ts'
@@ -37,6 +37,12 @@ export interface DecapsulatorCounts {
   readonly failed: Readonly<Record<string, number>>
 }
 
+export interface DecapsulatorOptions {
+  readonly mtu: number
+  readonly guePort: number
+  readonly directors: readonly string[]
+}
+
 interface Entrance {
   readonly socket: RawSocket
   readonly protocol: number
@@ -63,16 +69,16 @@ export class Decapsulator {
 
   /**
    * Begins at once, in this thread's network namespace, for packets to these canonical VIPs. No packet of more than
-   * `mtu` bytes comes over the wire as one; GUE comes to UDP port `guePort`. `onFirst` hears of the first packet
-   * refused for each reason. Throws KernelError: EPERM, ENOENT without /dev/net/tun, EADDRINUSE if somebody has the
+   * `mtu` bytes comes over the wire as one; GUE comes to UDP port `guePort`; none but `directors` may send, if there are
+   * any. `onFirst` hears of the first packet refused for each reason. Throws KernelError: EPERM, ENOENT without /dev/net/tun, EADDRINUSE if somebody has the
    * port.
    */
   static open(
     vips: readonly string[],
-    { mtu, guePort }: { readonly mtu: number; readonly guePort: number },
+    { mtu, guePort, directors }: DecapsulatorOptions,
     onFirst: (refusal: Refusal) => void,
   ): Decapsulator {
-    const unwrapper = new Unwrapper(vips, { datagramMax: mtu })
+    const unwrapper = new Unwrapper(vips, { datagramMax: mtu, directors })
     const decapsulator = new Decapsulator(Tun.open(), unwrapper, onFirst)
     try {
       const families = new Set(vips.map(familyOf))
@@ -135,9 +141,9 @@ export class Decapsulator {
   /** Unwraps the packet that `socket` looks at, and gives it to the stack. */
   #pass(socket: RawSocket, protocol: number): void {
     const unwrapper = this.#unwrapper
-    const { memory, payloadStart, payloadLength, trafficClass } = socket
+    const { memory, payloadStart: start, payloadLength, trafficClass, source } = socket
     const { bytes } = memory
-    const refusal = unwrapper.unwrap(bytes, payloadStart, payloadLength, protocol, trafficClass)
+    const refusal = unwrapper.unwrap(bytes, start, payloadLength, protocol, trafficClass, source)
     if (refusal !== undefined) {
       if (this.#refused[refusal]++ === 0) this.#onFirst(refusal)
       return

@@ -2,23 +2,27 @@
  * A real server in its role, from `open` to `close`: the host's setup, and in TUN mode the end of the tunnels.
  *
  * All synchronous: whoever has a RealServer may `close` it in the process's last moment. A process that is killed
- * leaves the setup (and a journal for the next to find), so that the VIPs go on working with DR; the decapsulator's
- * device and sockets the kernel takes away itself.
+ * leaves the setup (and a journal for the next to find), so that the VIPs go on working; programs in the kernel go on
+ * ending tunnels, too, while the decapsulator's device and sockets the kernel takes away itself.
  */
+import { EngineProblem } from '../engine/engine.ts'
 import { isKernelError, toKernelError } from '../kernel/errno.ts'
-import { listLinks } from '../kernel/link.ts'
 import type { NetlinkSocket } from '../kernel/netlink.ts'
 import { openRtnetlink } from '../kernel/rtnetlink.ts'
-import { Decapsulator, type DecapsulatorCounts } from './decapsulator.ts'
 import { Journal } from './journal.ts'
 import type { Wish } from './plan.ts'
+import {
+  endLeftTunnels,
+  TunnelEnd,
+  type TunnelCounts,
+  type TunnelReport,
+  type TunnelWish,
+} from './tunnel-end.ts'
 import { Setup, type Done, type Undone } from './setup.ts'
 import type { Refusal } from './unwrap.ts'
 
-export interface RealServerWish extends Wish {
-  /** UDP port that GUE comes to, in TUN mode. */
-  readonly guePort: number
-}
+/** The rest is for TUN mode. */
+export type RealServerWish = Wish & TunnelWish
 
 /** What is in place. */
 export interface Report {
@@ -29,14 +33,14 @@ export interface Report {
   readonly done: readonly Done[]
   /** What was so before and stays, in sentences. */
   readonly kept: readonly string[]
-  /** Through which packets come out of the tunnels. */
-  readonly deviceName: string | undefined
+  /** How tunnels end, in TUN mode. */
+  readonly tunnels: TunnelReport | undefined
 }
 
 /** What was taken back. */
 export interface EndReport {
   readonly undone: readonly Undone[]
-  readonly tunnels: DecapsulatorCounts | undefined
+  readonly tunnels: TunnelCounts | undefined
 }
 
 /** Why a real server cannot be: `problems` are sentences for whoever asked. */
@@ -55,7 +59,7 @@ export class RealServer {
   readonly #netlink: NetlinkSocket
   readonly #journal: Journal
   readonly #setup: Setup
-  #decapsulator: Decapsulator | undefined
+  #tunnelEnd: TunnelEnd | undefined
   #report: Report | undefined
   #isOver = false
 
@@ -89,9 +93,9 @@ export class RealServer {
   close(): EndReport {
     if (this.#isOver) return { undone: [], tunnels: undefined }
     this.#isOver = true
-    const tunnels = this.#decapsulator?.counts()
+    const tunnels = this.#tunnelEnd?.counts()
     try {
-      this.#decapsulator?.close()
+      this.#tunnelEnd?.close()
       const undone = this.#setup.undo()
       this.#journal.remove()
       return { undone, tunnels }
@@ -107,26 +111,16 @@ export class RealServer {
     const plan = this.#setup.plan(wish)
     if (plan.problems.length > 0) throw new SetupRefusal('request', plan.problems)
     this.#setup.carryOut(plan)
-    if (wish.mode === 'tun') {
-      this.#decapsulator = Decapsulator.open(
-        wish.vips,
-        { mtu: this.#largestMtu(), guePort: wish.guePort },
-        onFirst,
-      )
-    }
+    if (wish.mode === 'tun') this.#tunnelEnd = TunnelEnd.open(wish, this.#netlink, onFirst)
+    else endLeftTunnels(wish)
     this.#report = {
       mode: wish.mode,
       vips: wish.vips,
       interfaceName: plan.interfaceName,
       done: [...this.#setup.done],
       kept: plan.kept,
-      deviceName: this.#decapsulator?.deviceName,
+      tunnels: this.#tunnelEnd?.report,
     }
-  }
-
-  #largestMtu(): number {
-    const links = listLinks(this.#netlink).filter(({ isLoopback }) => !isLoopback)
-    return Math.max(0, ...links.map(({ mtu }) => mtu))
   }
 }
 
@@ -145,6 +139,9 @@ function openJournal(): Journal {
 
 /** What the kernel does not grant, or does not have, this machine lacks. */
 function explain(error: unknown): unknown {
+  if (error instanceof EngineProblem) {
+    return new SetupRefusal(error.isLacking ? 'lacking' : 'occupied', [error.message])
+  }
   if (!isKernelError(error)) return error
   const isTunMissing = error.call.startsWith('open /dev/net/tun')
   if (!isTunMissing && !isKernelError(error, 'EPERM', 'EACCES', 'EROFS')) return error

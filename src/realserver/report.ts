@@ -4,18 +4,36 @@
  */
 import { formatChange, formatUndone, targetOf } from './change.ts'
 import type { EndReport, Report } from './real-server.ts'
+import type { TunnelCounts, TunnelReport } from './tunnel-end.ts'
 import { REFUSALS, type Refusal } from './unwrap.ts'
 
 export function formatReport(report: Report): string[] {
-  const { done, kept, deviceName } = report
+  const { done, kept, tunnels } = report
   return [
     ...done.map(
       ({ change, isTakenOver }) =>
         formatChange(change) + (isTakenOver ? ' (taken over from a run that was killed)' : ''),
     ),
     ...kept,
-    ...(deviceName === undefined ? [] : [`${deviceName}: packets come out of the tunnels there`]),
+    ...(tunnels === undefined ? [] : formatTunnels(tunnels)),
   ]
+}
+
+function formatTunnels({ engine, why, attached, deviceName, notes }: TunnelReport): string[] {
+  const places = attached.map(
+    (one) => `${one.interface}: tunnels end in the kernel (${one.how})${inWords(one.why)}`,
+  )
+  const device = engine === 'v8' ? 'packets come' : 'what the kernel leaves to this process comes'
+  return [
+    ...(why === undefined ? [] : [`tunnels end in this process, not in the kernel: ${why}`]),
+    ...places,
+    ...(deviceName === undefined ? [] : [`${deviceName}: ${device} out of the tunnels there`]),
+    ...notes,
+  ]
+}
+
+function inWords(why: string): string {
+  return why === '' ? '' : `: ${why}`
 }
 
 export function formatEnd({ undone, tunnels }: EndReport): string[] {
@@ -23,29 +41,47 @@ export function formatEnd({ undone, tunnels }: EndReport): string[] {
     isUndone ? formatUndone(change) : `${targetOf(change)}: changed by somebody since, left so`,
   )
   if (tunnels === undefined) return lines
-  lines.push(`${tunnels.delivered} packets out of the tunnels`)
-  for (const [refusal, count] of Object.entries(tunnels.refused)) {
+  return [...lines, ...formatCounts(tunnels)]
+}
+
+function formatCounts({ kernel, delivered, refused, overrun, failed }: TunnelCounts): string[] {
+  const lines: string[] = []
+  if (kernel !== undefined) {
+    const { ipip, gre, gue, congested, ...left } = kernel
+    const sum = Object.values(left).reduce((all, one) => all + one, 0)
+    lines.push(`${ipip + gre + gue} packets out of the tunnels in the kernel`)
+    if (congested > 0) lines.push(`${congested} dropped there: ${REFUSALS.congested}`)
+    if (sum > 0) lines.push(`${sum} left there to the host's stack`)
+  }
+  lines.push(
+    `${delivered} packets out of the tunnels${kernel === undefined ? '' : ' in this process'}`,
+  )
+  for (const [refusal, count] of Object.entries(refused)) {
     if (count > 0) lines.push(`${count} refused: ${REFUSALS[refusal as Refusal]}`)
   }
-  if (tunnels.overrun > 0) lines.push(`${tunnels.overrun} lost: they came faster than we took them`)
-  for (const [name, count] of Object.entries(tunnels.failed)) {
+  if (overrun > 0) lines.push(`${overrun} lost: they came faster than we took them`)
+  for (const [name, count] of Object.entries(failed)) {
     lines.push(`${count} not taken by the stack: ${name}`)
   }
   return lines
 }
 
 export function reportToJson(report: Report): string {
-  const { mode, vips, interfaceName, done, kept, deviceName } = report
+  const { mode, vips, interfaceName, done, kept, tunnels } = report
   const changes = done.map(({ change, isTakenOver }) => ({ ...change, takenOver: isTakenOver }))
-  const [anInterface, device] = [interfaceName ?? null, deviceName ?? null]
+  const { engine, why, attached, deviceName, notes } = tunnels ?? {}
   return JSON.stringify({
     event: 'ready',
     mode,
     vips,
-    interface: anInterface,
+    interface: interfaceName ?? null,
     changes,
     kept,
-    device,
+    engine: engine ?? null,
+    why: why ?? null,
+    attached: attached ?? [],
+    device: deviceName ?? null,
+    notes: notes ?? [],
   })
 }
 

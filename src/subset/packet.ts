@@ -117,4 +117,9 @@ export class Packet {
     this.segmentSize = 0
     return true
   }
+
+  /** Under tc only the frame's beginning may be readable: from here on all of it is. False where that cannot be. */
+  makeReadable(): boolean {
+    return true
+  }
 }

@@ -19,7 +19,9 @@ import {
 } from '../../src/dataplane/decapsulation/tables.ts'
 import { Packet } from '../../src/subset/packet.ts'
 import { allocateTables, type TableSet } from '../../src/subset/table.ts'
+import { fold, pseudoHeaderSum } from '../../src/wire/checksum.ts'
 import { emitIpLayers } from '../../src/wire/frame.ts'
+import { Protocol } from '../../src/wire/ip-protocol.ts'
 import { addVeth, enterOwnNetwork, notRoot } from '../kernel/own-network.ts'
 import { TUNNEL_KINDS, TUNNEL_PORT, wrap } from '../packets/tunnels.ts'
 import { checkedPacketPath, KernelPacketPath, packetPathSources } from './packet-path.ts'
@@ -152,8 +154,20 @@ function makeFrame(random: Random): Uint8Array {
 }
 
 function makeInner(random: Random, family: 4 | 6): Uint8Array {
-  const tcp = { sourcePort: 4000, destinationPort: 80, payload: new Uint8Array(random.below(600)) }
-  const udp = { ...tcp, destinationPort: 7 }
+  const ports = { sourcePort: 4000, destinationPort: 80 }
+  const payload = new Uint8Array(random.below(600)).map(() => random.below(256))
+  const isPartial = random.oneIn(3)
+  const layer = (protocol: number, headerBytes: number) => {
+    if (!isPartial) return { ...ports, payload }
+    const { source, destination } = INNER[family]
+    const bytes = payload.length + headerBytes
+    return {
+      ...ports,
+      payload,
+      checksum: fold(pseudoHeaderSum(source, destination, protocol, bytes)),
+    }
+  }
+  const [tcp, udp] = [layer(Protocol.tcp, 20), layer(Protocol.udp, 8)]
   const mark = random.below(4)
   const ip = { ...INNER[family], typeOfService: mark, trafficClass: mark }
   if (random.oneIn(20)) ip.destination = STRANGER[family]

@@ -123,7 +123,8 @@ export class WaysLan {
       Director.start(this.director, ['net2', 'net4'], engine, this.#folder),
       ...(['dr', 'tun'] as const).map((way) => {
         const vips = FAMILIES.flatMap((family) => ['--vip', vipOf(way, family)])
-        const args = ['realserver', '--mode', way, ...vips]
+        const { namespace } = this.servers[way]
+        const args = ['realserver', '--mode', way, ...vips, '--name', namespace, '--engine', engine]
         return startCommand(this.servers[way], 'sluice', args, `${this.#folder}/${way}.log`)
       }),
     ])

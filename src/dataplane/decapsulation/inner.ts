@@ -125,8 +125,7 @@ function isSumRight(packet: Packet, tunnel: Tunnel): boolean {
   const common = mergedSettingsAt.at(0)
   if (common === null) return false
   if (tunnel.checksumOffset !== 0 && tunnel.length > common.datagramMax) return true
-  // Under tc this makes the packet readable to its end.
-  if (!packet.adjustTail(0)) return false
+  if (!packet.makeReadable()) return false
   let bytes: u32 = u32(tunnel.end - tunnel.sumStart)
   let sum: u32 = tunnel.sumBefore
   if (tunnel.checksumOffset !== 0) {

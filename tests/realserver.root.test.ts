@@ -148,11 +148,8 @@ describe('a real server that ends tunnels in the kernel', { skip: notRoot }, () 
     const { tunnels } = await stop()
     assert.equal(tunnels.delivered, 0, JSON.stringify(tunnels))
     for (const name of ['ipip', 'gre', 'gue'] as const) assert.ok(tunnels.kernel[name] > 40, name)
-    const { ipip, gre, gue, ...others } = tunnels.kernel
-    assert.deepEqual(
-      Object.entries(others).filter(([, count]) => count > 0),
-      [],
-    )
+    const counted = Object.entries(tunnels.kernel).filter(([, count]) => count > 0)
+    assert.deepEqual(counted.map(([name]) => name).sort(), ['gre', 'gue', 'ipip'])
     assert.deepEqual(programs(), [])
   })
 

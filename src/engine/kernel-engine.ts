@@ -9,7 +9,7 @@
  *
  * Nothing here touches a frame but those that must be cut. What was attached forwards on when this process ends or is
  * killed; the next one finds it by the instance's names (instance.ts), adopts tables and attachments, and puts its own
- * programs in the place of the old ones, each in one step. Why so: docs/decisions/0008-the-kernel-engine.md.
+ * programs in the place of the old ones, each in one step. Why so: docs/decisions/0006-the-kernel-engine.md.
  */
 import { ZERO_MAC } from '../base/mac.ts'
 import { setNow } from '../subset/clock.ts'

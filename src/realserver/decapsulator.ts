@@ -69,9 +69,9 @@ export class Decapsulator {
 
   /**
    * Begins at once, in this thread's network namespace, for packets to these canonical VIPs. No packet of more than
-   * `mtu` bytes comes over the wire as one; GUE comes to UDP port `guePort`; none but `directors` may send, if there are
-   * any. `onFirst` hears of the first packet refused for each reason. Throws KernelError: EPERM, ENOENT without /dev/net/tun, EADDRINUSE if somebody has the
-   * port.
+   * `mtu` bytes comes over the wire as one; GUE comes to UDP port `guePort`; none but `directors` may send, if there
+   * are any. `onFirst` hears of the first packet refused for each reason. Throws KernelError: EPERM, ENOENT without
+   * /dev/net/tun, EADDRINUSE if somebody has the port.
    */
   static open(
     vips: readonly string[],

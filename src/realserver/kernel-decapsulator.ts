@@ -116,8 +116,9 @@ export class KernelDecapsulator {
 
   counts(): KernelCounts {
     this.#tables.set.use()
-    const { notTunnel: _, ...counted } = Outcome
-    const entries = Object.entries(counted).map(([name, row]) => [name, outcomes.row(row).packets])
+    const entries = Object.entries(Outcome)
+      .filter(([name]) => name !== 'notTunnel')
+      .map(([name, row]) => [name, outcomes.row(row).packets])
     return Object.fromEntries(entries) as Record<OutcomeName, number>
   }
 
@@ -239,7 +240,7 @@ interface Found {
   readonly notes: readonly string[]
 }
 
-/** Takes over what an earlier run left, and attaches the rest. Throws EngineProblem if there is nothing to attach to. */
+/** Takes over what an earlier run left, attaches the rest. Throws EngineProblem if there is nothing to attach to. */
 function attachEverywhere(options: KernelDecapsulatorOptions, surroundings: Surroundings): Found {
   const old = new Map(Attachment.findAll(surroundings).map((one) => [one.index, one]))
   const attachments: Attachment[] = []

@@ -186,6 +186,7 @@ function openSockets(
 function warnings({ directors }: TunnelWish, isInKernel: boolean): string[] {
   if (!isInKernel || directors.length > 0) return []
   return [
-    'tunnel packets are taken from everybody, before a firewall of this host sees them: name the directors (--director)',
+    'tunnel packets are taken from everybody, before a firewall of this host sees them: ' +
+      'name the directors (--director)',
   ]
 }

@@ -1,5 +1,5 @@
 /**
- * The frame itself: its length, room opened and closed in it, its end moved.
+ * The frame itself: its length, room opened and closed in it, its end moved, all of it made readable.
  */
 import { u32 } from '../../../src/subset/integers.ts'
 import { Decapsulation, Encapsulation, type Packet } from '../../../src/subset/packet.ts'
@@ -40,6 +40,7 @@ export function frames(packet: Packet): u32 {
     end.f = 0xaabb
   } else {
     if (packet.length > 60 && !packet.adjustTail(-9)) return 6
+    if (!packet.makeReadable()) return 8
   }
   out.r2 = packet.length
   const after = afterAt.at(packet, NUMBERS_AT)

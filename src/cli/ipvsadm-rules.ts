@@ -50,7 +50,7 @@ export function parseRules(text: string, names: Names = NO_NAMES): Rule[] {
       else problems.push({ line, column: words[0]!.column, message: 'a rule is -A, -a or -P' })
     } catch (error) {
       if (!(error instanceof WrongUsage)) throw error
-      const column = words[error.wordIndex ?? 0]!.column
+      const column = (words[error.wordIndex ?? 0] ?? words.at(-1)!).column
       problems.push({ line, column, message: messageOf(error) })
     }
   }

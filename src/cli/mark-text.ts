@@ -33,17 +33,32 @@ export function readMark(mark: string, options: MarkOptions): MarkRule[] {
   return dport.split(',').map((ports) => ({ ...rule, destinationPorts: readPorts(ports) }))
 }
 
-/** The words of a line: a mark, then options. Throws WrongUsage. */
+/** The words of a line: a mark, then options. Throws WrongUsage, which says which word it is. */
 export function readMarkWords([mark = '', ...words]: readonly string[]): MarkRule[] {
   const options: Partial<Record<(typeof NAMES)[number], string>> = {}
+  readPart({ mark }, 0)
   for (let i = 0; i < words.length; i += 2) {
     const name = NAMES.find((each) => words[i] === `--${each}`)
     const value = words[i + 1]
-    if (name === undefined) throw wrong(`no rule that marks has the word \`${words[i]}'`)
-    if (value === undefined) throw wrong(`--${name} needs a value`)
+    if (name === undefined) throw wrong(`no rule that marks has the word \`${words[i]}'`, i + 1)
+    if (value === undefined) throw wrong(`--${name} needs a value`, i + 1)
     options[name] = value
+    readPart({ mark, [name]: value }, i + 2)
   }
   return readMark(mark, options)
+}
+
+/** Is this one word right? `index`: which it is. */
+function readPart(
+  { mark, ...options }: MarkOptions & { readonly mark: string },
+  index: number,
+): void {
+  try {
+    readMark(mark, options)
+  } catch (error) {
+    if (error instanceof WrongUsage) error.wordIndex = index
+    throw error
+  }
 }
 
 /** As `readMarkWords` reads it. */
@@ -77,6 +92,6 @@ function portsText([first, last]: readonly [number, number]): string {
   return first === last ? String(first) : `${first}-${last}`
 }
 
-function wrong(message: string): WrongUsage {
-  return new WrongUsage(2, message)
+function wrong(message: string, wordIndex?: number): WrongUsage {
+  return new WrongUsage(2, message, wordIndex)
 }

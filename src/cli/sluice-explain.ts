@@ -11,7 +11,7 @@ import { LAN_HELP, readLanFile } from './lan-file.ts'
 import { Exit, Failure } from './sluice-exit.ts'
 
 interface ExplainOptions {
-  readonly proto: 'tcp' | 'udp'
+  readonly proto: Question['protocol']
   readonly rules?: string
   readonly lan?: string
   readonly json?: true
@@ -21,9 +21,9 @@ interface ExplainOptions {
 type Question = Calls['explain']['with']
 
 const HELP = `
-The packet is a TCP SYN or a UDP datagram from <client> to <virtual>, each an address and a port: 10.0.0.10:40000,
-[2001:db8::10]:40000. Without --rules it is sent through a copy of the running daemon's tables, which for a moment is
-200 MB more. With --rules it is sent through tables made of these rules, and no daemon is needed.
+The packet is a TCP SYN, a UDP datagram or an SCTP INIT from <client> to <virtual>, each an address and a port:
+10.0.0.10:40000, [2001:db8::10]:40000. Without --rules it is sent through a copy of the running daemon's tables,
+which for a moment is 200 MB more. With --rules it is sent through tables made of these rules, and no daemon is needed.
 
 Exit status 0: it would reach a real server (or, as a server's answer, the client); 1: it would not; 2: wrong usage.
 ${LAN_HELP}
@@ -35,7 +35,7 @@ export function describe(command: Command): void {
     .addArgument(new Argument('<client>', "the client's address and port"))
     .addArgument(new Argument('<virtual>', 'the virtual address and port'))
     .addOption(
-      new Option('--proto <protocol>', 'what it is').choices(['tcp', 'udp']).default('tcp'),
+      new Option('--proto <protocol>', 'what it is').choices(['tcp', 'udp', 'sctp']).default('tcp'),
     )
     .option('--rules <file>', 'services and servers, as `ipvsadm -Sn --extended` writes them')
     .option('--lan <file>', 'with --rules: the network, as JSON (see below)')
@@ -70,7 +70,7 @@ async function explain(client: string, virtual: string, options: ExplainOptions)
   process.exitCode = isArriving(explanation) ? Exit.done : Exit.no
 }
 
-function readEndpoint(text: string, protocol: 'tcp' | 'udp'): Question['client'] {
+function readEndpoint(text: string, protocol: Question['protocol']): Question['client'] {
   const endpoint = parseEndpoint(text, protocol, NO_NAMES)
   if (endpoint?.port !== undefined) return { address: endpoint.address, port: endpoint.port }
   const wanted = 'write it as 10.0.0.10:40000 or [2001:db8::10]:40000'

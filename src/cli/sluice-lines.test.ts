@@ -4,6 +4,7 @@ import { runOn } from '../../tests/goldens/ipvsadm-program.ts'
 import { Laboratory } from '../../tests/goldens/laboratory.ts'
 import { sysctl } from '../director/sysctls.ts'
 import { WrongUsage } from './ipvsadm-draft.ts'
+import { parseRules, RulesError } from './ipvsadm-rules.ts'
 import { formatMark, readMark, readMarkWords } from './mark-text.ts'
 import { parseSluiceLine } from './sluice-lines.ts'
 import { formatMarks } from './sluice-mark.ts'
@@ -89,4 +90,34 @@ test('a listing of switches says what each does, and why one does nothing', () =
     'sync_ports = -  threads; not here: no threads',
     '',
   ])
+})
+
+test('of a file each wrong word is told with its line and column', () => {
+  const cases = [
+    ['#sluice', 1],
+    ['#sluice marks', 9],
+    ['#sluice mark', 9],
+    ['#sluice mark delete 5', 14],
+    ['#sluice mark add', 14],
+    ['#sluice mark add x', 18],
+    ['#sluice mark add 5 --to 10.0.0.1', 20],
+    ['#sluice mark add 5 --protocol icmp', 31],
+    ['#sluice mark add 5 --source 10.0.0.1 --dport 80-http', 46],
+    ['#sluice mark add 5 --dport', 20],
+    ['#sluice sysctl expire_nodest_conn', 16],
+    ['#sluice sysctl expire_nodest_conn=yes', 16],
+  ] as const
+  for (const [line, column] of cases) {
+    try {
+      parseRules(`-A -t 10.0.0.1:80\n${line}\n`)
+      assert.fail(`${line} was read`)
+    } catch (error) {
+      if (!(error instanceof RulesError)) throw error
+      assert.deepEqual(
+        error.problems.map((problem) => [problem.line, problem.column]),
+        [[2, column]],
+        line,
+      )
+    }
+  }
 })

@@ -48,7 +48,8 @@ export async function listSluiceLines(caller: Caller): Promise<string[]> {
 
 function readMarkLine([verb, ...words]: readonly string[]): Change {
   if (verb === 'add') {
-    return { kind: 'change', call: 'mark.add', with: { rules: readMarkWords(words) } }
+    const rules = placed(3, () => readMarkWords(words))
+    return { kind: 'change', call: 'mark.add', with: { rules } }
   }
   if (verb === 'flush' && words.length === 0) {
     return { kind: 'change', call: 'mark.set', with: { rules: [] } }
@@ -56,8 +57,21 @@ function readMarkLine([verb, ...words]: readonly string[]): Change {
   throw new WrongUsage(2, "a #sluice mark line is `add MARK …' or `flush'", 2)
 }
 
+/** What is wrong with word n of the words behind the first `before` of a line is so with word n + `before` of it. */
+function placed<T>(before: number, read: () => T, byDefault?: number): T {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof WrongUsage) {
+      const index = error.wordIndex ?? byDefault
+      error.wordIndex = index === undefined ? undefined : index + before
+    }
+    throw error
+  }
+}
+
 function readSysctlLine(words: readonly string[]): Change {
-  const setting = readSetting(words.join(' '))
+  const setting = placed(2, () => readSetting(words.join(' ')), 0)
   if (setting.value === undefined) throw new WrongUsage(2, 'a #sluice sysctl line is NAME=VALUE', 2)
   const { name, value } = setting
   return { kind: 'change', call: 'sysctl.set', with: { name, value } }

@@ -14,6 +14,7 @@ import type {
   ServerSettings,
   ServiceKey,
   ServiceListing,
+  ServiceProtocol,
   ServiceSettings,
   SyncDaemon,
   SyncRequest,
@@ -126,7 +127,7 @@ export interface Calls {
   'sync.start': { with: SyncRequest; result: null }
   'sync.stop': { with: { role: SyncRole }; result: null }
   explain: {
-    with: { client: ServerKey; virtual: ServerKey; protocol: 'tcp' | 'udp' }
+    with: { client: ServerKey; virtual: ServerKey; protocol: ServiceProtocol }
     result: Explanation
   }
 }

@@ -139,8 +139,8 @@ describe('parameters', () => {
     ],
     [
       'explain',
-      { client: SERVER, virtual: SERVER, protocol: 'sctp' },
-      'with.protocol: "sctp" is none of tcp, udp',
+      { client: SERVER, virtual: SERVER, protocol: 'icmp' },
+      'with.protocol: "icmp" is none of tcp, udp, sctp',
     ],
   ]
   for (const [name, parameters, message] of wrong) {

@@ -149,7 +149,7 @@ const PARAMETERS: { readonly [N in CallName]: Shape<Calls[N]['with']> } = {
     ttl: integer(0, 255),
   }),
   'sync.stop': object({ role: syncRole }),
-  explain: object({ client: serverKey, virtual: serverKey, protocol: oneOf('tcp', 'udp') }),
+  explain: object({ client: serverKey, virtual: serverKey, protocol: oneOf('tcp', 'udp', 'sctp') }),
 }
 
 /** The parameters as the call takes them. Throws ControlError EINVAL: `with.server.port: …`. */

@@ -39,8 +39,8 @@ function change(what: string, old: string, now: string): string[] {
   return old === now ? [] : [`${what} ${old} → ${now}`]
 }
 
-function endpointOf({ ip, tcp, udp }: IpLayers, end: 'source' | 'destination'): string {
-  const port = (tcp ?? udp)?.[`${end}Port`] ?? 0
+function endpointOf({ ip, tcp, udp, sctp }: IpLayers, end: 'source' | 'destination'): string {
+  const port = (tcp ?? udp ?? sctp)?.[`${end}Port`] ?? 0
   return serverText({ address: ip[end], port })
 }
 

@@ -2,11 +2,18 @@
  * The network that a capture shows, where nobody describes it.
  *
  * One interface, on whose link every address is a neighbour. Its MAC address is the one that the first frame for a
- * virtual service was sent to; neighbours are the senders of the captured frames (their first MAC address counts), and
- * whoever was not heard gets 02:00 and the last four bytes of his IP address. The interface has the first virtual
- * address of each family: outer headers of tunnels are sent from it.
+ * virtual service, or for a destination that rules mark, was sent to; neighbours are the senders of the captured frames
+ * (their first MAC address counts), and whoever was not heard gets 02:00 and the last four bytes of his IP address. The
+ * interface has the first virtual address of each family: outer headers of tunnels are sent from it.
  */
-import { familyOf, ipToBytes, wordsToIp } from '../base/ip.ts'
+import {
+  familyOf,
+  ipToBytes,
+  parsePrefix,
+  prefixContains,
+  wordsToIp,
+  type Prefix,
+} from '../base/ip.ts'
 import { bytesToMac, isMulticastMac, partsToMac, ZERO_MAC } from '../base/mac.ts'
 import { viewOf } from '../base/bytes.ts'
 import { parseArp } from '../wire/arp.ts'
@@ -30,7 +37,7 @@ export function implyLan(
   others: readonly string[] = [],
 ): Lan {
   const virtuals = virtualAddresses(rules)
-  const own = ownMac(frames, new Set(virtuals))
+  const own = ownMac(frames, rules)
   const heard = new Map<string, string>()
   for (const frame of frames) {
     const sender = senderOf(frame)
@@ -72,10 +79,22 @@ function serverAddresses(rules: readonly Rule[]): string[] {
   return rules.flatMap((rule) => (rule.call === 'server.add' ? [rule.with.server.address] : []))
 }
 
-function ownMac(frames: readonly Uint8Array[], virtuals: ReadonlySet<string>): string {
+/** Destinations that rules name which give firewall marks. */
+function markedPrefixes(rules: readonly Rule[]): Prefix[] {
+  return rules.flatMap((rule) => {
+    if (rule.call !== 'mark.add' && rule.call !== 'mark.set') return []
+    return rule.with.rules.flatMap(({ destination }) => parsePrefix(destination ?? '') ?? [])
+  })
+}
+
+function ownMac(frames: readonly Uint8Array[], rules: readonly Rule[]): string {
+  const virtuals = new Set(virtualAddresses(rules))
+  const marked = markedPrefixes(rules)
   for (const frame of frames) {
     const destination = destinationOf(frame)
-    if (destination === undefined || !virtuals.has(destination)) continue
+    if (destination === undefined) continue
+    const isMarked = marked.some((prefix) => prefixContains(prefix, destination))
+    if (!virtuals.has(destination) && !isMarked) continue
     const { destinationHigh, destinationLow } = Ethernet.view(viewOf(frame), 0)
     const mac = partsToMac(destinationHigh, destinationLow)
     if (!isMulticastMac(mac) && mac !== ZERO_MAC) return mac

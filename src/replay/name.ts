@@ -2,16 +2,9 @@
  * Rows of the tables in use, by the names that `ipvsadm` gives them.
  */
 import { wordsToIp } from '../base/ip.ts'
-import { NONE, servers, services, connections, type Service } from '../dataplane/tables.ts'
+import { NONE, servers, services, connections } from '../dataplane/tables.ts'
 import { serverText, serviceText } from '../director/check.ts'
-import type { ServiceKey, ServiceProtocol } from '../director/model.ts'
-import { Protocol } from '../wire/ip-protocol.ts'
-
-const PROTOCOLS: Readonly<Record<number, ServiceProtocol>> = {
-  [Protocol.tcp]: 'tcp',
-  [Protocol.udp]: 'udp',
-  [Protocol.sctp]: 'sctp',
-}
+import { keyOfService } from '../director/service-rows.ts'
 
 interface Addressed {
   readonly address0: number
@@ -27,14 +20,7 @@ export function addressOf({ address0, address1, address2, address3 }: Addressed)
 
 /** 'tcp 10.0.0.100:80' for a row of `services`; null for NONE. */
 export function nameService(row: number): string | null {
-  return row === NONE ? null : serviceText(keyOf(services.row(row)))
-}
-
-/** What the row stands for. */
-export function keyOf(service: Service): ServiceKey {
-  const { firewallMark, family, protocol, port } = service
-  if (firewallMark !== 0) return { firewallMark, family: family === 6 ? 6 : 4 }
-  return { protocol: PROTOCOLS[protocol]!, address: addressOf(service), port }
+  return row === NONE ? null : serviceText(keyOfService(services.row(row)))
 }
 
 /** '10.0.1.11:8080' for a row of `servers`; null for NONE. A server with port 0 keeps the virtual port. */

@@ -9,16 +9,17 @@ import { flow, forward } from '../dataplane/main.ts'
 import { findHop } from '../dataplane/route.ts'
 import { hops, InterfaceFlag, interfaces, NONE } from '../dataplane/tables.ts'
 import { refuse, serverText } from '../director/check.ts'
-import type { Refusal, ServerKey } from '../director/model.ts'
+import type { Refusal, ServerKey, ServiceProtocol } from '../director/model.ts'
 import { Packet } from '../subset/packet.ts'
-import { tcpFrame, udpFrame } from '../wire/flow.ts'
+import { sctpFrame, tcpFrame, udpFrame } from '../wire/flow.ts'
+import { SctpChunkType } from '../wire/sctp.ts'
 import { TcpFlag } from '../wire/tcp.ts'
 
 /** What would happen to a packet from this client to this address and port? */
 export interface Question {
   readonly client: ServerKey
   readonly virtual: ServerKey
-  readonly protocol: 'tcp' | 'udp'
+  readonly protocol: ServiceProtocol
 }
 
 /** What the packet path left behind when it had decided. Rows, NONE where there is none. */
@@ -33,6 +34,9 @@ export interface Trial {
   readonly service: number
   readonly server: number
   readonly connection: number
+  /** Firewall mark, 0: none; line of the template that controls the connection. */
+  readonly mark: number
+  readonly template: number
   readonly isOpened: boolean
   readonly isReply: boolean
   /** 0: no route. */
@@ -45,6 +49,12 @@ export interface Trial {
 const UNKNOWN_MAC = '02:00:00:00:00:00'
 const TIME_TO_LIVE = 64
 const MSS = { 4: 1460, 6: 1440 } as const
+/** Initiate tag, window, a stream each way, first number (RFC 9260 3.3.2). */
+const INIT = {
+  type: SctpChunkType.init,
+  flags: 0,
+  value: Uint8Array.of(0, 0, 0, 1, 0, 1, 0, 0, 0, 1, 0, 1, 0, 0, 0, 1),
+}
 const HEADROOM = 128
 const TAILROOM = 64
 
@@ -81,6 +91,8 @@ export function probe(question: Question): Trial {
     service: flow.service,
     server: flow.server,
     connection: flow.connection,
+    mark: flow.mark,
+    template: flow.template,
     isOpened: flow.opened === 1,
     isReply: flow.direction === 2,
     egress: flow.egress,
@@ -124,6 +136,7 @@ function makeFrame(
   const over = { sourceMac, destinationMac, ip }
   const [from, to] = [serverText(client), serverText(virtual)]
   if (protocol === 'udp') return udpFrame(from, to, { over })
+  if (protocol === 'sctp') return sctpFrame(from, to, { chunks: [INIT], over })
   const options = [{ type: 'mss', size: MSS[family] }] as const
   return tcpFrame(from, to, { flags: TcpFlag.syn, options, over })
 }

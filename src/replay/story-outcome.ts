@@ -8,7 +8,15 @@ import { partsToMac } from '../base/mac.ts'
 import type { ExplainedStep } from '../control/protocol.ts'
 import { forwardingOf } from '../dataplane/connection.ts'
 import { REASON_TEXT, reasonName, verdictName } from '../dataplane/reason-text.ts'
-import { connections, Forwarding, hops, NONE, servers } from '../dataplane/tables.ts'
+import {
+  connections,
+  Forwarding,
+  hops,
+  NONE,
+  servers,
+  ServiceFlag,
+  services,
+} from '../dataplane/tables.ts'
 import { Reason, Verdict, verdictOf } from '../dataplane/verdict.ts'
 import { serverText } from '../director/check.ts'
 import { listConnection } from '../director/listing.ts'
@@ -47,8 +55,11 @@ export function tellOutcome(
   ]
 }
 
-function tellOpened({ isOpened, connection }: Trial): ExplainedStep[] {
+function tellOpened({ isOpened, connection, service }: Trial): ExplainedStep[] {
   if (!isOpened) return []
+  if ((services.row(service).flags & ServiceFlag.onePacket) !== 0) {
+    return [{ step: 'opened', text: 'none: the next packet is scheduled anew' }]
+  }
   const { state, expiresS, local } = listConnection(connections.row(connection))
   const from = local === null ? '' : `, from local address and port ${serverText(local)}`
   const text = `a new one: ${state}, for ${expiresS} s unless more packets come${from}`

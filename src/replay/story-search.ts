@@ -24,12 +24,15 @@ import { rolesOf } from '../dataplane/service.ts'
 import { Reason } from '../dataplane/verdict.ts'
 import { serverText } from '../director/check.ts'
 import { listConnection } from '../director/listing.ts'
+import { keyOfService } from '../director/service-rows.ts'
 import { TICKS_PER_SECOND } from '../subset/clock.ts'
 import { Protocol } from '../wire/ip-protocol.ts'
-import { addressOf, keyOf, nameServer, nameService } from './name.ts'
+import { addressOf, nameServer, nameService } from './name.ts'
 import type { Trial } from './probe.ts'
 import { describeScheduler } from './scheduler-text.ts'
 import { tellLocality } from './story-locality.ts'
+import { tellMark } from './story-mark.ts'
+import { hadTemplate, tellTemplate } from './story-template.ts'
 
 /** Candidates told one by one; of more only their number. */
 const CANDIDATES_TOLD_MAX = 32
@@ -41,6 +44,7 @@ export function tellSearch(trial: Trial, interfaceName: string): ExplainedStep[]
   return [
     tellPacket(trial, interfaceName),
     tellAddress(trial),
+    ...tellMark(trial),
     ...tellConnection(trial, existing),
     ...(existing === NONE || trial.isOpened ? tellChoice(trial) : []),
   ]
@@ -48,12 +52,12 @@ export function tellSearch(trial: Trial, interfaceName: string): ExplainedStep[]
 
 function tellPacket({ question, before }: Trial, interfaceName: string): ExplainedStep {
   const { client, virtual, protocol } = question
-  const what = protocol === 'tcp' ? 'TCP SYN' : 'UDP datagram'
+  const what = { tcp: 'TCP SYN', udp: 'UDP datagram', sctp: 'SCTP INIT' }[protocol]
   const way = `from ${serverText(client)} to ${serverText(virtual)}`
   return { step: 'packet', text: `${what} ${way}, ${before.length} bytes, in by ${interfaceName}` }
 }
 
-function tellAddress({ question: { client, virtual }, isReply }: Trial): ExplainedStep {
+function tellAddress({ question: { client, virtual }, isReply, mark }: Trial): ExplainedStep {
   if (isReply) {
     const text = `${client.address} is a real server's, whose answers come back through here`
     return { step: 'address', text }
@@ -64,6 +68,10 @@ function tellAddress({ question: { client, virtual }, isReply }: Trial): Explain
     return { step: 'address', text }
   }
   const [a, b, c, d] = ipToWords(virtual.address)
+  if (mark !== 0) {
+    const text = `${virtual.address} is no virtual address, but rules name it that give marks`
+    return { step: 'address', text }
+  }
   const isLocal = (rolesOf(a, b, c, d) & Role.local) !== 0
   const what = isLocal ? 'no virtual but a local address, for FULLNAT' : 'no virtual address'
   return { step: 'address', text: `${virtual.address} is ${what}` }
@@ -71,22 +79,29 @@ function tellAddress({ question: { client, virtual }, isReply }: Trial): Explain
 
 /** What an address offers: 'tcp 80, 443', 'every udp port'. */
 function servicesAt(address: string): string[] {
-  const ports = new Map<string, number[]>()
+  const ports = new Map<string, Ports[]>()
   for (let row = 0; row < services.memory.capacity; row++) {
     const service = services.row(row)
     if ((service.flags & ServiceFlag.hashed) === 0 || addressOf(service) !== address) continue
-    const key = keyOf(service)
+    const key = keyOfService(service)
     if ('firewallMark' in key) continue
-    ports.set(key.protocol, [...(ports.get(key.protocol) ?? []), key.port])
+    const { protocol, port, lastPort = port } = key
+    ports.set(protocol, [...(ports.get(protocol) ?? []), [port, lastPort]])
   }
   return [...ports].map(([protocol, list]) => listPorts(protocol, list))
 }
 
-function listPorts(protocol: string, ports: readonly number[]): string {
-  const inOrder = [...ports].sort((a, b) => a - b)
-  if (inOrder[0] === 0) inOrder.push(inOrder.shift()!)
+/** First and last. */
+type Ports = readonly [number, number]
+
+function listPorts(protocol: string, ports: readonly Ports[]): string {
+  const inOrder = [...ports].sort(([a], [b]) => a - b)
+  if (inOrder[0]![0] === 0) inOrder.push(inOrder.shift()!)
   const any = ports.length === 1 ? 'every port' : 'every other port'
-  const told = inOrder.slice(0, PORTS_TOLD_MAX).map((port) => (port === 0 ? any : port))
+  const told = inOrder.slice(0, PORTS_TOLD_MAX).map(([first, last]) => {
+    if (first === 0) return any
+    return first === last ? String(first) : `${first}-${last}`
+  })
   const rest = inOrder.length - told.length
   return `${protocol} ${told.join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`
 }
@@ -130,8 +145,13 @@ function tellChoice(trial: Trial): ExplainedStep[] {
   const count = serverCount(service.pool)
   const named = `${nameService(row)}, with ${count} real server${count === 1 ? '' : 's'}`
   const scheduler = describeScheduler(poolWord(service.pool + PoolOffset.scheduler), service.flags)
-  return [
+  const told = [
     { step: 'service', text: `${named}${traitsOf(service)}` },
+    ...tellTemplate(trial, service),
+  ]
+  if (hadTemplate(trial)) return told
+  return [
+    ...told,
     { step: 'scheduler', text: scheduler },
     ...tellLocality(row, question.virtual.address, question.virtual.port),
     ...tellCandidates(service, trial),

@@ -1,6 +1,7 @@
 /**
  * Our ipvsadm as a program of the tiny shell: the command line, the calls it makes and the director, in one process.
  */
+import { jsonOf } from '../../src/base/json-text.ts'
 import type { Names } from '../../src/cli/ipvsadm-address.ts'
 import { parseServices } from '../../src/cli/ipvsadm-names.ts'
 import { runIpvsadm } from '../../src/cli/ipvsadm-run.ts'
@@ -54,7 +55,9 @@ export function callerOn(laboratory: Laboratory): Caller {
       const result = await calls[name]!(parameters)
       // Long results come as they are made.
       const isLong = typeof result === 'object' && result !== null && Symbol.iterator in result
-      return (isLong ? [...(result as Iterable<unknown>)] : result) as never
+      if (!isLong) return result as never
+      const rows = [...(result as Iterable<unknown>)]
+      return rows.map((row) => JSON.parse(jsonOf(row)) as unknown) as never
     },
   }
 }

@@ -3,10 +3,11 @@
  *
  *     # what this shows                                a comment
  *     -A -t 10.0.0.100:80 -s wlc                       a rule, as ipvsadm writes it; all come before the rest
+ *     #sluice mark add 5 --destination 10.0.0.200      a rule for which ipvsadm has no words
  *     lan two-legs.json                                a description of the network, beside the transcript
  *     $ send tcp 10.0.0.10:40000 10.0.0.100:80 syn     a frame that really goes through
  *     $ wait 60                                        seconds
- *     $ explain 10.0.0.10:40000 10.0.0.100:80 udp      tcp, unless it says udp
+ *     $ explain 10.0.0.10:40000 10.0.0.100:80 udp      tcp, unless it says udp or sctp
  *     packet  …                                        what was printed
  *
  * `replayTranscript` plays it again and gives the text as it should be now.
@@ -65,7 +66,7 @@ interface Session {
 }
 
 function openSession(head: readonly string[]): Session {
-  const rules = parseRules(head.filter((line) => line.startsWith('-')).join('\n'))
+  const rules = parseRules(head.filter((line) => /^(-|#sluice )/.test(line)).join('\n'))
   const file = head.find((line) => line.startsWith('lan '))?.slice('lan '.length)
   const lan = file === undefined ? implyLan([], rules, CLIENTS) : readLanFile(file)
   const world = new World(lan, { connections: 100, neighbours: 100, rules: rules.length })
@@ -101,7 +102,7 @@ function play(session: Session, line: string): string {
     const { ip, port } = endpoint(word)
     return { address: ip, port }
   })
-  const protocol = words[2] === 'udp' ? 'udp' : 'tcp'
+  const protocol = words[2] === 'udp' || words[2] === 'sctp' ? words[2] : 'tcp'
   world.advanceTo(session.seconds * TICKS_PER_SECOND)
   const nameInterface = (index: number) => world.lan.interfaces[index - 1]!.name
   const question = { client: client!, virtual: virtual!, protocol } as const

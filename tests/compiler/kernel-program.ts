@@ -86,13 +86,9 @@ export class KernelProgram {
   }
 
   /** `ingress` is an interface of this network namespace; 0: any. */
-  run(
-    frame: Uint8Array,
-    ingress: number,
-    { ticks, seed, segmentSize = 0 }: KernelInput,
-  ): ProgramOutcome {
-    this.#set(Area.ticks, ticks)
-    this.#set(Area.seed, seed)
+  run(frame: Uint8Array, ingress: number, input: KernelInput): ProgramOutcome {
+    this.setSurroundings(input)
+    const { segmentSize = 0 } = input
     this.#set(Area.reason, NO_REASON)
     const context =
       this.attachment === 'xdp'
@@ -100,6 +96,17 @@ export class KernelProgram {
         : { interfaceIndex: ingress, gsoSize: segmentSize, gsoSegments: segmentSize > 0 ? 2 : 0 }
     const { verdict, frame: after } = this.#bench.run(frame, context)
     return { verdict, frame: after, reason: this.#reason() }
+  }
+
+  /** For runs elsewhere: what time it is, and where chance goes on from. */
+  setSurroundings({ ticks, seed }: KernelInput): void {
+    this.#set(Area.ticks, ticks)
+    this.#set(Area.seed, seed)
+  }
+
+  /** The program itself. */
+  get descriptor(): number {
+    return this.#program
   }
 
   /** In the areas of all CPUs: the run may be on any. */

@@ -72,6 +72,16 @@ export class KernelPacketPath {
     this.log = this.#program.log
   }
 
+  /** For whoever runs it elsewhere. */
+  get descriptor(): number {
+    return this.#program.descriptor
+  }
+
+  /** For runs elsewhere: what time it is, and where chance goes on from. */
+  setSurroundings(input: KernelInput): void {
+    this.#program.setSurroundings(input)
+  }
+
   /** `ingress` is an interface of this network namespace. */
   run(frame: Uint8Array, ingress: number, input: KernelInput): KernelOutcome {
     const outcome = this.#program.run(frame, ingress, input)

@@ -24,6 +24,7 @@ const IDLE_TICKS = TRASH_PERIOD_S * TICKS_PER_SECOND
 const ROLE_TICKS = TICKS_PER_SECOND
 
 interface Removed {
+  readonly service: string
   readonly server: ServerEntry
   /** Tick at which it was first seen without connections. */
   idleSince: number | undefined
@@ -53,6 +54,8 @@ export class ServerTrash {
   readonly #with: TrashSurroundings
   /** By service, by server. */
   readonly #removed = new Map<string, Map<string, Removed>>()
+  /** Those without connections, in the order in which that was seen. */
+  readonly #idle = new Set<Removed>()
   readonly #round = this.#walk()
 
   constructor(surroundings: TrashSurroundings) {
@@ -63,7 +66,9 @@ export class ServerTrash {
   discard(service: string, server: ServerEntry): void {
     tables.servers.row(server.row).flags &= ~ServerFlag.available
     const removed = this.#removed.get(service) ?? new Map<string, Removed>()
-    this.#removed.set(service, removed.set(serverId(server.key), { server, idleSince: undefined }))
+    this.#removed.set(service, removed)
+    this.#leave(removed.get(serverId(server.key)))
+    removed.set(serverId(server.key), { service, server, idleSince: undefined })
   }
 
   /** The removed server, which stays here. */
@@ -73,7 +78,13 @@ export class ServerTrash {
 
   /** It is in use again. */
   revive(service: string, server: string): void {
-    this.#removed.get(service)?.delete(server)
+    const removed = this.#removed.get(service)
+    this.#leave(removed?.get(server))
+    removed?.delete(server)
+  }
+
+  #leave(removed: Removed | undefined): void {
+    if (removed !== undefined) this.#idle.delete(removed)
   }
 
   /** The service is gone: what is left of its servers belongs to none. */
@@ -92,6 +103,7 @@ export class ServerTrash {
       const { service, removed, id, each } = next
       if (!this.#isOver(each)) continue
       removed.delete(id)
+      this.#idle.delete(each)
       if (removed.size === 0) this.#removed.delete(service)
       over.add(each.server.row)
       this.#with.addresses.remove(each.server.key.address)
@@ -117,16 +129,20 @@ export class ServerTrash {
 
   /** The row of a server that no connection names, before its time: it is needed. */
   takeIdle(): number | undefined {
-    for (const removed of this.#removed.values()) {
-      for (const [id, { server, idleSince }] of removed) {
-        const isResting = idleSince === undefined || !isAtOrAfter(now(), idleSince + ROLE_TICKS)
-        if (isResting || connectionsOf(tables.servers.row(server.row)) > 0) continue
-        removed.delete(id)
-        this.#endRole(server)
-        this.#with.addresses.remove(server.key.address)
-        this.#with.localities.forget(new Set([server.row]))
-        return server.row
+    for (const each of this.#idle) {
+      const { service, server, idleSince } = each
+      // Whoever follows has been idle for no longer.
+      if (!isAtOrAfter(now(), idleSince! + ROLE_TICKS)) return undefined
+      this.#idle.delete(each)
+      if (connectionsOf(tables.servers.row(server.row)) > 0) {
+        each.idleSince = undefined
+        continue
       }
+      this.#removed.get(service)!.delete(serverId(server.key))
+      this.#endRole(server)
+      this.#with.addresses.remove(server.key.address)
+      this.#with.localities.forget(new Set([server.row]))
+      return server.row
     }
     return undefined
   }
@@ -135,10 +151,12 @@ export class ServerTrash {
     const { server, idleSince } = removed
     if (connectionsOf(tables.servers.row(server.row)) > 0) {
       removed.idleSince = undefined
+      this.#idle.delete(removed)
       return false
     }
     if (idleSince === undefined) {
       removed.idleSince = now()
+      this.#idle.add(removed)
       return false
     }
     if (isAtOrAfter(now(), idleSince + ROLE_TICKS)) this.#endRole(server)

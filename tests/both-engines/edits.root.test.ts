@@ -1,7 +1,7 @@
 /**
  * Edits while packets run in the kernel, on another CPU: whoever gets one was in the table before the edits it met, or
- * was after them; and if somebody could take it all the time, somebody did. The same for V8, where packets come in between
- * any two words that are written, is src/director/edit-under-load.test.ts.
+ * was after them; and if somebody could take it all the time, somebody did. The same for V8, where packets come in
+ * between any two words that are written, is src/director/edit-under-load.test.ts.
  */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'

@@ -1,11 +1,15 @@
 /**
  * The packet path as the kernel calls it: `forward`, and then what its verdict says.
  */
-import { drop, hold, noteReason, pass, redirect } from '../subset/action.ts'
+import { drop, hold, isXdp, noteReason, pass, redirect, redirectLater } from '../subset/action.ts'
 import type { u32 } from '../subset/integers.ts'
 import type { Packet } from '../subset/packet.ts'
 import { flow, forward } from './main.ts'
+import { InterfaceFlag, interfaces, settings } from './tables.ts'
 import { Reason, Verdict, verdictOf } from './verdict.ts'
+
+const settingsAt = settings.cursor()
+const interfaceAt = interfaces.cursor()
 
 /** What the program gives back to the kernel. */
 export function act(packet: Packet): u32 {
@@ -13,9 +17,24 @@ export function act(packet: Packet): u32 {
   noteReason(reason)
   const verdict: u32 = verdictOf(reason)
   if (verdict === Verdict.pass) return pass()
-  if (verdict === Verdict.send) return redirect(flow.egress)
+  if (verdict === Verdict.send) return leave(flow.egress)
   if (verdict === Verdict.drop) return drop()
   // Nothing waits here; the host's own stack keeps fragments for a while, counts them and gives them up.
   if (reason === Reason.fragmentEarly) return pass()
+  if (isCutter(flow.egress)) return leave(flow.egress)
   return hold(flow.egress, flow.next0, flow.next1, flow.next2, flow.next3)
+}
+
+/** Not every driver sends frames that XDP has received elsewhere. */
+function leave(egress: u32): u32 {
+  if (!isXdp()) return redirect(egress)
+  const way = interfaceAt.at(egress)
+  if (way !== null && (way.flags & InterfaceFlag.takesXdp) !== 0) return redirect(egress)
+  return redirectLater(egress)
+}
+
+/** The device where frames are cut; and where they wait first, if their neighbour is not known. */
+function isCutter(egress: u32): boolean {
+  const common = settingsAt.at(0)
+  return common !== null && common.cutter === egress
 }

@@ -8,7 +8,7 @@ import { tcpFrame, udpFrame } from '../wire/flow.ts'
 import { parseFrame } from '../wire/frame.ts'
 import { clearFlow, Flow } from './flow.ts'
 import { flow } from './main.ts'
-import { sizeOnWire } from './next-hop.ts'
+import { sizeOnWire } from './oversize.ts'
 import { parse } from './parse.ts'
 import { reasonName } from './reason-text.ts'
 

@@ -7,16 +7,14 @@
 import { u32 } from '../subset/integers.ts'
 import type { Packet } from '../subset/packet.ts'
 import { Ethernet, EtherType } from '../wire/ethernet.ts'
-import { Tcp } from '../wire/tcp.ts'
 import type { Flow } from './flow.ts'
+import { ETHERNET_BYTES, leaveLong, waitLong } from './oversize.ts'
 import { hops, NONE } from './tables.ts'
 import { isResolved } from './route.ts'
 import { Reason } from './verdict.ts'
-import { Protocol } from '../wire/ip-protocol.ts'
 
 const ethernetAt = Ethernet.cursor()
 const typeAt = Ethernet.cursor()
-const tcpAt = Tcp.cursor()
 const hopAt = hops.cursor()
 const mtuHopAt = hops.cursor()
 
@@ -24,7 +22,7 @@ const mtuHopAt = hops.cursor()
 export function sendTo(packet: Packet, flow: Flow, row: u32, reason: u32): u32 {
   if (flow.egress === 0) return Reason.noRoute
   const hop = hopAt.at(row)
-  if (row === NONE || hop === null || !isResolved(hop)) return Reason.nextHopUnresolved
+  if (row === NONE || hop === null || !isResolved(hop)) return waitLong(packet, flow, row)
   const ethernet = ethernetAt.at(packet, 0)
   if (ethernet === null) return Reason.noRoom
   ethernet.destinationHigh = hop.macHigh
@@ -34,6 +32,7 @@ export function sendTo(packet: Packet, flow: Flow, row: u32, reason: u32): u32 {
   flow.egress = hop.interface
   flow.hop = row
   flow.mtu = hop.mtu === 0 ? NONE : hop.mtu
+  if (u32(packet.length - ETHERNET_BYTES) > flow.mtu) return leaveLong(packet, flow, row, reason)
   return reason
 }
 
@@ -49,14 +48,4 @@ export function mtuOf(row: u32): u32 {
   if (row === NONE) return NONE
   const hop = mtuHopAt.at(row)
   return hop === null || hop.mtu === 0 ? NONE : hop.mtu
-}
-
-/** Bytes of the largest IP packet this frame becomes on the wire: with segmentation offload, of one segment. */
-export function sizeOnWire(packet: Packet, flow: Flow): u32 {
-  if (packet.segmentSize === 0) return flow.length
-  const headers: u32 = u32(flow.transport - flow.network)
-  if (flow.protocol !== Protocol.tcp) return u32(headers + 8 + packet.segmentSize)
-  const tcp = tcpAt.at(packet, flow.transport)
-  const tcpBytes: u32 = tcp === null ? 20 : (tcp.offsetAndFlags >>> 12) * 4
-  return u32(headers + tcpBytes + packet.segmentSize)
 }

@@ -29,6 +29,7 @@ export const REASON_TEXT: Readonly<Record<ReasonName, string>> = {
   noLocalAddress: 'the FULLNAT service has no local address of the right family',
   timeExceeded: 'its time to live ran out here, and no answer was due',
   tooBig: 'larger than the way to the real server takes, and no answer was due',
+  tooLong: 'longer than its way takes, might be cut, and nobody is there who cuts it',
   noRoute: 'no route to where it must go, and no answer was due',
   noRoom: 'no room in the buffer for the outer header',
   largeFrame:

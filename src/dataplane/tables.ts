@@ -79,7 +79,7 @@ export const Settings = row('settings', {
   /** drop_packet: of so many new connections one is dropped, 0: none; and where the count stands. */
   dropRate: 'u32',
   dropCount: 'atomic',
-  /** Index of the device by which frames leave that are to be cut; 0: there is none. */
+  /** Device by which frames leave that are to be cut; 0: the engine itself cuts, NONE: nobody does; see oversize.ts. */
   cutter: 'u32',
   natServerMask: 'u32',
 })
@@ -383,6 +383,8 @@ export const Interface = row('interface', {
   macHigh: 'u16',
   /** InterfaceFlag. */
   flags: 'u16',
+  /** Bytes of IP packet; 0: not known. */
+  mtu: 'u32',
 })
 export const InterfaceFlag = {
   attached: 1,

@@ -54,6 +54,7 @@ export const Reason = {
   icmpChecksum: 45,
   icmpNoted: 46,
   localPort: 47,
+  tooLong: 48,
 
   /** Verdict send. */
   toServer: 64,

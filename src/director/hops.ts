@@ -273,11 +273,11 @@ export class Hops {
     if (link !== undefined) this.#writeInterface(link)
   }
 
-  #writeInterface({ index, mac }: Pick<Link, 'index' | 'mac'>): void {
+  #writeInterface({ index, mac, mtu }: Pick<Link, 'index' | 'mac' | 'mtu'>): void {
     const flags =
       (this.#attached.has(index) ? InterfaceFlag.attached : 0) |
       (this.#takingXdp.has(index) ? InterfaceFlag.takesXdp : 0)
-    writeInterface(index, mac, flags)
+    writeInterface(index, mac, flags, mtu)
   }
 
   #writeInterfaces(links: readonly Link[]): void {
@@ -298,6 +298,7 @@ export function writeInterface(
   interfaceIndex: number,
   mac: string | undefined,
   flags: number,
+  mtu = 0,
 ): void {
   if (interfaceIndex >= interfaces.memory.capacity) return
   const row = interfaces.row(interfaceIndex)
@@ -305,6 +306,7 @@ export function writeInterface(
   row.macHigh = high
   row.macLow = low
   row.flags = flags
+  row.mtu = mtu
 }
 
 function keyOf({ interfaceIndex, ip }: HopKey): HopKey {

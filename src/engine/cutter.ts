@@ -1,45 +1,56 @@
 /**
- * Frames that are too long for their way, and that routers may cut (IPv4 without DF): the kernel's packet path cannot
- * make two frames of one, so it sends them out by a device of ours, ready but for that; here they are cut, and leave.
+ * Frames that are too long for their way, and that routers may cut: the kernel's packet path cannot make two frames of
+ * one, so it sends them out by a device of ours, ready but for that and their MAC addresses; here they are cut, and
+ * leave. In the place of the MAC addresses stands which way (dataplane/oversize.ts). A frame whose neighbour is not
+ * known waits for it here.
  *
  * The device goes with this process: while no daemon runs these frames, and no others, are dropped.
  */
+import { wordsToIp } from '../base/ip.ts'
 import { Flow } from '../dataplane/flow.ts'
-import { findHop } from '../dataplane/route.ts'
-import { hops, NONE } from '../dataplane/tables.ts'
+import { findHop, isResolved } from '../dataplane/route.ts'
+import { hops, type Hop } from '../dataplane/tables.ts'
 import { Readiness } from '../kernel/ffi.ts'
 import { Tap } from '../kernel/tap.ts'
 import { noOffloads, VIRTIO_HEADER_SIZE } from '../kernel/virtio-header.ts'
 import type { TableSet } from '../subset/table.ts'
+import { findResolved, writeAddresses } from './resolved-hop.ts'
 import { Transmitter } from './transmit.ts'
+import { WaitingFrames } from './waiting-frames.ts'
 
 /** Frames taken before Node's loop has its turn again. */
 const TURN = 64
-const FRAME_MAX = VIRTIO_HEADER_SIZE + 65_535 + 14
 const ETHERNET = 14
-const IPV4_DESTINATION = ETHERNET + 16
-const IPV4_HEADER = 20
+const IPV6_DESTINATION = ETHERNET + 24
+const IPV6_HEADER = 40
 const IPV4_MAPPED = 0xffff
+const FRAME_MAX = VIRTIO_HEADER_SIZE + 65_535 + ETHERNET + IPV6_HEADER
+const PLAIN = noOffloads()
+
+type Asked = (interfaceIndex: number, address: string) => void
 
 export class Cutter {
   /** Frames that nothing leads further. */
-  lost = 0
+  #lost = 0
   readonly #tap: Tap
   readonly #tables: TableSet
   readonly #readiness: Readiness
   readonly #transmitter = new Transmitter()
+  readonly #waiting = new WaitingFrames()
   readonly #bytes = new Uint8Array(FRAME_MAX)
   readonly #flow = Flow.local()
+  readonly #onUnresolved: Asked
 
-  private constructor(tap: Tap, tables: TableSet) {
+  private constructor(tap: Tap, tables: TableSet, onUnresolved: Asked) {
     this.#tap = tap
     this.#tables = tables
+    this.#onUnresolved = onUnresolved
     this.#readiness = new Readiness(tap.fd, () => this.#takeSome())
   }
 
   /** In this thread's network namespace; `name` as for `Tap.open`. Throws KernelError. */
-  static open(name: string, tables: TableSet): Cutter {
-    return new Cutter(Tap.open(name), tables)
+  static open(name: string, tables: TableSet, onUnresolved: Asked): Cutter {
+    return new Cutter(Tap.open(name), tables, onUnresolved)
   }
 
   /** Where frames are to be sent to be cut. */
@@ -57,23 +68,68 @@ export class Cutter {
     this.#transmitter.flush()
   }
 
-  /** The frame has the addresses of its way; which way that is, the tables tell. */
   #send(frame: Uint8Array): void {
-    if (frame.length < ETHERNET + IPV4_HEADER) return
-    const view = new DataView(frame.buffer, frame.byteOffset)
-    const row = findHop(this.#flow, 0, 0, IPV4_MAPPED, view.getUint32(IPV4_DESTINATION))
-    if (row === NONE) {
-      this.lost++
+    if (frame.length < ETHERNET + IPV6_HEADER) return
+    const view = new DataView(frame.buffer, frame.byteOffset, frame.length)
+    const egress = ((view.getUint16(0) << 16) | view.getUint16(6)) >>> 0
+    const row = view.getUint32(2)
+    const known = row < hops.memory.capacity ? hops.row(row) : undefined
+    if (known !== undefined && isResolved(known) && known.interface === egress) {
+      return this.#cut(frame, known)
+    }
+    const address = this.#neighbourOf(view)
+    if (address === undefined) {
+      this.#lost++
       return
     }
-    const { interface: egress, mtu } = hops.row(row)
-    const way = { egress, mtu, offloads: noOffloads(), grown: 0, outerBytes: 0 }
-    this.#transmitter.sendCopy(frame, way)
+    const hop = findResolved(egress, address)
+    if (hop !== undefined) return this.#cut(frame, hop)
+    const waiting = {
+      bytes: frame.slice(),
+      offloads: PLAIN,
+      grown: 0,
+      outerBytes: 0,
+      since: performance.now(),
+    }
+    if (this.#waiting.add(egress, address, waiting)) this.#onUnresolved(egress, address)
+  }
+
+  #cut(frame: Uint8Array, hop: Hop): void {
+    writeAddresses(new DataView(frame.buffer, frame.byteOffset, frame.length), hop)
+    const { interface: egress, mtu } = hop
+    // Of IPv6 only what we put in front may be cut, and nothing else comes here.
+    const outerBytes = frame[ETHERNET]! >>> 4 === 6 ? IPV6_HEADER : 0
+    this.#transmitter.sendCopy(frame, { egress, mtu, outerBytes, offloads: PLAIN, grown: 0 })
+  }
+
+  /** Of IPv4 it stands in the frame; of IPv6 the destination's route tells. */
+  #neighbourOf(view: DataView): string | undefined {
+    if (view.getUint8(ETHERNET) >>> 4 === 4) return wordsToIp(0, 0, IPV4_MAPPED, view.getUint32(8))
+    const words = [0, 4, 8, 12].map((at) => view.getUint32(IPV6_DESTINATION + at))
+    findHop(this.#flow, ...(words as [number, number, number, number]))
+    const { egress, next0, next1, next2, next3 } = this.#flow
+    return egress === 0 ? undefined : wordsToIp(next0, next1, next2, next3)
+  }
+
+  /** The neighbour is known now: what waited for it leaves. */
+  release(interfaceIndex: number, address: string): void {
+    const frames = this.#waiting.take(interfaceIndex, address)
+    if (frames.length === 0) return
+    this.#tables.use()
+    const hop = findResolved(interfaceIndex, address)
+    if (hop === undefined) return
+    for (const { bytes } of frames) this.#cut(bytes, hop)
+    this.#transmitter.flush()
+  }
+
+  /** Gives up what has waited too long. */
+  tick(): void {
+    this.#waiting.expire(performance.now())
   }
 
   counters(): Record<string, number> {
     const { cut, noInterface } = this.#transmitter
-    return { cut, cutInVain: this.lost + noInterface }
+    return { cut, cutInVain: this.#lost + this.#waiting.dropped + noInterface }
   }
 
   close(): void {

@@ -134,7 +134,10 @@ describe('a kernel engine', { skip: notRoot }, () => {
     } as const
     const problems: string[] = []
     const engine = here(() =>
-      KernelEngine.open(wanted, { onProblem: (text) => problems.push(text) }),
+      KernelEngine.open(wanted, {
+        onProblem: (text) => problems.push(text),
+        onUnresolved: assert.fail,
+      }),
     )
     assert.deepEqual(problems, [])
     open.add(engine)
@@ -249,7 +252,9 @@ describe('a kernel engine', { skip: notRoot }, () => {
       readProgram: counting(3),
     } as const
     const elsewhere = () =>
-      inNamespace(hosts.b.namespace, () => KernelEngine.open(wanted, { onProblem: assert.fail }))
+      inNamespace(hosts.b.namespace, () =>
+        KernelEngine.open(wanted, { onProblem: assert.fail, onUnresolved: assert.fail }),
+      )
     assert.throws(elsewhere, /another network namespace/)
     end(begin(2), 'detach')
   })

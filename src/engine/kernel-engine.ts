@@ -15,7 +15,7 @@ import { ZERO_MAC } from '../base/mac.ts'
 import { setNow } from '../subset/clock.ts'
 import { shareMemory } from '../subset/shared-memory.ts'
 import type { TableSet } from '../subset/table.ts'
-import { settings } from '../dataplane/tables.ts'
+import { NONE, settings } from '../dataplane/tables.ts'
 import { ProgramBarrier } from '../kernel/bpf-barrier.ts'
 import { JiffiesClock } from '../kernel/bpf-clock.ts'
 import { probeBpf, type Fact } from '../kernel/bpf-features.ts'
@@ -46,6 +46,8 @@ export interface KernelEngineOptions {
 }
 
 export interface KernelEngineEvents {
+  /** Frames that are to be cut wait for this neighbour. */
+  onUnresolved(interfaceIndex: number, address: string): void
   onProblem(text: string): void
 }
 
@@ -61,6 +63,8 @@ const NEEDED: readonly Fact[] = [
 
 interface Port {
   readonly attachment: Attachment
+  /** Of the virtual device; undefined for hardware. */
+  readonly kind: string | undefined
   readonly name: string
   readonly mac: string
 }
@@ -144,7 +148,7 @@ export class KernelEngine implements Engine {
         if (!isKernelError(error)) throw error
         onProblem(`interface ${index} runs the programs of an earlier daemon: ${error.message}`)
       }
-      this.#ports.set(index, { attachment, name: `interface ${index}`, mac: ZERO_MAC })
+      this.#ports.set(index, { attachment, kind: '', name: `interface ${index}`, mac: ZERO_MAC })
     }
   }
 
@@ -167,11 +171,11 @@ export class KernelEngine implements Engine {
     const old = this.#ports.get(index)?.attachment
     const { places, why } = choosePlaces(this.#wish, kind)
     if (old?.isWhole === true && places.includes(old.place)) {
-      this.#ports.set(index, { attachment: old, name, mac })
+      this.#ports.set(index, { attachment: old, kind, name, mac })
       return ''
     }
     const { attachment, refusals } = this.#attachSomewhere(index, places)
-    this.#ports.set(index, { attachment, name, mac })
+    this.#ports.set(index, { attachment, kind, name, mac })
     // Only now: a frame that both see goes where the first sends it.
     old?.detach()
     return [why, ...refusals].join('; ')
@@ -202,14 +206,19 @@ export class KernelEngine implements Engine {
   takesXdp(index: number): boolean {
     if (![...this.#ports.values()].some(({ attachment }) => attachment.place !== 'tc')) return false
     const features = readXdpFeatures(index)
-    return features?.takesFrames ?? this.#ports.get(index)?.attachment.how === 'xdp'
+    if (features !== undefined) return features.takesFrames
+    // Kernels before 6.3 do not tell. Drivers that receive by XDP send so, too; virtual devices may depend on their peer.
+    const port = this.#ports.get(index)
+    return port?.attachment.how === 'xdp' && port.kind === undefined
   }
 
   /** The packet path sees every frame, and leaves to the host what is not its own. */
   updateClaims(): void {}
 
-  /** The kernel itself keeps frames that wait. */
-  releaseWaiting(): void {}
+  /** The kernel itself keeps frames that wait, but those that must be cut. */
+  releaseWaiting(interfaceIndex: number, address: string): void {
+    this.#cutter?.release(interfaceIndex, address)
+  }
 
   waitForReaders(): void {
     this.#barrier.wait()
@@ -218,6 +227,7 @@ export class KernelEngine implements Engine {
   tick(): void {
     this.tables.use()
     setNow(this.#with.clock.ticks())
+    this.#cutter?.tick()
   }
 
   counters(): Record<string, number> {
@@ -226,7 +236,7 @@ export class KernelEngine implements Engine {
 
   close(ending: 'leave' | 'detach'): void {
     const { instance, tables, programs, socket, jiffies } = this.#with
-    settings.row(0).cutter = 0
+    settings.row(0).cutter = NONE
     this.#cutter?.close()
     this.#barrier.close()
     for (const { attachment } of this.#ports.values()) {
@@ -286,14 +296,17 @@ function claimNetwork(instance: Instance, tables: KernelTables, isAdopted: boole
 }
 
 /** Without one, frames that are too long are dropped, and counted. */
-function openCutter(parts: Parts, { onProblem }: KernelEngineEvents): Cutter | undefined {
+function openCutter(
+  parts: Parts,
+  { onProblem, onUnresolved }: KernelEngineEvents,
+): Cutter | undefined {
   try {
-    const cutter = Cutter.open('sluice%d', parts.tables.set)
+    const cutter = Cutter.open('sluice%d', parts.tables.set, onUnresolved)
     settings.row(0).cutter = cutter.interfaceIndex
     return cutter
   } catch (error) {
     if (!isKernelError(error)) throw error
-    settings.row(0).cutter = 0
+    settings.row(0).cutter = NONE
     onProblem(`datagrams that are too long for their way are dropped and not cut: ${error.message}`)
     return undefined
   }

@@ -13,14 +13,13 @@
  *
  * Everything happens on Node's loop, a batch at a time; nothing is allocated for a frame that goes straight through.
  */
-import { ipToWords, wordsToIp } from '../base/ip.ts'
+import { wordsToIp } from '../base/ip.ts'
 import { setNow, TICKS_PER_SECOND } from '../subset/clock.ts'
 import { Packet } from '../subset/packet.ts'
 import { allocateTables, type TableSet } from '../subset/table.ts'
 import { FragmentKind } from '../dataplane/flow.ts'
 import { flow, forward } from '../dataplane/main.ts'
-import { findNeighbour, isResolved } from '../dataplane/route.ts'
-import { hops, NONE, settings, TABLES, type Hop } from '../dataplane/tables.ts'
+import { TABLES } from '../dataplane/tables.ts'
 import { Reason, Verdict, verdictOf } from '../dataplane/verdict.ts'
 import { isClaimed } from '../kernel/claim.ts'
 import { addressOf, Readiness } from '../kernel/ffi.ts'
@@ -37,6 +36,7 @@ import {
   type FrameOffloads,
 } from '../kernel/virtio-header.ts'
 import type { AttachedInterface, Engine, EngineClaims, EngineEvents, EngineLink } from './engine.ts'
+import { findResolved, writeAddresses } from './resolved-hop.ts'
 import { Transmitter, type Departure } from './transmit.ts'
 import { WaitingFragments } from './waiting-fragments.ts'
 import { WaitingFrames } from './waiting-frames.ts'
@@ -288,10 +288,7 @@ export class V8Engine implements Engine {
     if (hop === undefined) return
     for (const { bytes, offloads, grown, outerBytes } of frames) {
       const view = new DataView(bytes.buffer, bytes.byteOffset)
-      view.setUint16(0, hop.macHigh)
-      view.setUint32(2, hop.macLow)
-      view.setUint16(6, hop.sourceHigh)
-      view.setUint32(8, hop.sourceLow)
+      writeAddresses(view, hop)
       this.#transmitter.sendCopy(bytes, {
         egress: interfaceIndex,
         mtu: hop.mtu,
@@ -339,13 +336,4 @@ export class V8Engine implements Engine {
 /** The same for a frame that is just one. */
 function single(offloads: FrameOffloads): FrameOffloads {
   return { ...offloads, gsoType: GsoType.none, gsoSize: 0 }
-}
-
-/** The resolved row of `hops` for a neighbour. */
-function findResolved(interfaceIndex: number, address: string): Hop | undefined {
-  const { hashSeed, neighbourMask } = settings.row(0)
-  const row = findNeighbour(hashSeed, neighbourMask, interfaceIndex, ...ipToWords(address))
-  if (row === NONE) return undefined
-  const hop = hops.row(row)
-  return isResolved(hop) ? hop : undefined
 }

@@ -15,6 +15,7 @@ import type { AnyTable, TableSet } from '../../src/subset/table.ts'
 import { readRepository } from '../tidy/tree.ts'
 import { KernelProgram, type KernelInput, type ProgramOutcome } from './kernel-program.ts'
 
+const XDP_PASS = 2
 const MAIN = 'src/dataplane/act.ts'
 
 let sources: ReadonlyMap<string, string> | undefined
@@ -51,7 +52,7 @@ export function compilePacketPath(
 
 /** What came of a frame. */
 export interface KernelOutcome extends ProgramOutcome {
-  /** XDP: what it left word of, for a frame that is held. */
+  /** XDP: what it left word of, for a frame that is held, or that its interface does not take from XDP. */
   readonly word: readonly number[]
 }
 
@@ -86,8 +87,9 @@ export class KernelPacketPath {
   run(frame: Uint8Array, ingress: number, input: KernelInput): KernelOutcome {
     const outcome = this.#program.run(frame, ingress, input)
     const { frame: after, reason } = outcome
-    const isHeld = verdictOf(reason) === Verdict.hold && reason !== Reason.fragmentEarly
-    if (this.#program.attachment !== 'xdp' || !isHeld) return { ...outcome, word: [] }
+    const isGoing = [Verdict.send, Verdict.hold].some((one) => one === verdictOf(reason))
+    const hasWord = isGoing && outcome.verdict === XDP_PASS && reason !== Reason.fragmentEarly
+    if (this.#program.attachment !== 'xdp' || !hasWord) return { ...outcome, word: [] }
     const view = new DataView(after.buffer, after.byteOffset)
     const word = Array.from({ length: WORD_BYTES / 4 }, (_, i) => view.getUint32(4 * i, true))
     return { ...outcome, frame: after.subarray(WORD_BYTES), word }

@@ -1,0 +1,80 @@
+/**
+ * Frames that are longer than their way takes, and that may be cut: IPv4 without DF, and tunnel packets of our own.
+ *
+ * The packet path cannot make two frames of one. An engine that can says so (`settings.cutter` is 0); else it names
+ * a device of its own by which such frames leave, and cuts what comes there (src/engine/cutter.ts). Which way they were
+ * to go then stands in the place of the MAC addresses, which have still to be written:
+ *
+ *   0  egress, upper half | 2  row of `hops`, or NONE | 6  egress, lower half | 8  neighbour, if it is an IPv4 address
+ */
+import { u16, u32 } from '../subset/integers.ts'
+import type { Packet } from '../subset/packet.ts'
+import { Ethernet } from '../wire/ethernet.ts'
+import { Protocol } from '../wire/ip-protocol.ts'
+import { DONT_FRAGMENT, Ipv4 } from '../wire/ipv4.ts'
+import { Tcp } from '../wire/tcp.ts'
+import type { Flow } from './flow.ts'
+import { hops, interfaces, NONE, settings } from './tables.ts'
+import { Reason } from './verdict.ts'
+
+export const ETHERNET_BYTES = 14
+
+const ethernetAt = Ethernet.cursor()
+const ipv4At = Ipv4.cursor()
+const tcpAt = Tcp.cursor()
+const settingsAt = settings.cursor()
+const hopAt = hops.cursor()
+const longHopAt = hops.cursor()
+const interfaceAt = interfaces.cursor()
+
+/**
+ * A frame, longer than `flow.mtu`, that leaves by row `hop` of `hops` but for that. `reason` if it can, perhaps by
+ * the engine's device. @apart
+ */
+export function leaveLong(packet: Packet, flow: Flow, hop: u32, reason: u32): u32 {
+  const common = settingsAt.at(0)
+  if (common === null || common.cutter === 0) return reason
+  const bytes: u32 = u32(sizeOnWire(packet, flow) + flow.outerBytes)
+  if (packet.segmentSize !== 0 && bytes <= flow.mtu) return reason
+  if (!mayBeCut(packet, flow)) return reason
+  if (common.cutter === NONE) return Reason.tooLong
+  const ethernet = ethernetAt.at(packet, 0)
+  if (ethernet === null) return Reason.noRoom
+  ethernet.destinationHigh = u16(flow.egress >>> 16)
+  ethernet.destinationLow = hop
+  ethernet.sourceHigh = u16(flow.egress & 0xffff)
+  const known = longHopAt.at(hop)
+  ethernet.sourceLow = known === null ? flow.next3 : known.address3
+  flow.egress = common.cutter
+  return reason
+}
+
+/** The same for a frame that waits for its neighbour, whose row is NONE if nobody knows it yet. @apart */
+export function waitLong(packet: Packet, flow: Flow, hop: u32): u32 {
+  const known = hopAt.at(hop)
+  const way = interfaceAt.at(flow.egress)
+  if (known !== null && known.mtu !== 0) flow.mtu = known.mtu
+  else if (way !== null && way.mtu !== 0) flow.mtu = way.mtu
+  if (u32(packet.length - ETHERNET_BYTES) <= flow.mtu) return Reason.nextHopUnresolved
+  return leaveLong(packet, flow, hop, Reason.nextHopUnresolved)
+}
+
+function mayBeCut(packet: Packet, flow: Flow): boolean {
+  const ip = ipv4At.at(packet, flow.network)
+  if (ip === null) return false
+  if (ip.versionAndLength >>> 4 !== 4) return flow.outerBytes !== 0
+  return (ip.flagsAndOffset & DONT_FRAGMENT) === 0
+}
+
+/**
+ * Bytes of the largest IP packet this frame becomes on the wire: with segmentation offload, of one segment. Without what
+ * was put in front of it.
+ */
+export function sizeOnWire(packet: Packet, flow: Flow): u32 {
+  if (packet.segmentSize === 0) return flow.length
+  const headers: u32 = u32(flow.transport - flow.network)
+  if (flow.protocol !== Protocol.tcp) return u32(headers + 8 + packet.segmentSize)
+  const tcp = tcpAt.at(packet, flow.transport + flow.outerBytes)
+  const tcpBytes: u32 = tcp === null ? 20 : (tcp.offsetAndFlags >>> 12) * 4
+  return u32(headers + tcpBytes + packet.segmentSize)
+}

@@ -67,8 +67,8 @@ function mayBeCut(packet: Packet, flow: Flow): boolean {
 }
 
 /**
- * Bytes of the largest IP packet this frame becomes on the wire: with segmentation offload, of one segment. Without what
- * was put in front of it.
+ * Bytes of the largest IP packet this frame becomes on the wire, without what was put in front of it: with segmentation
+ * offload, of one segment.
  */
 export function sizeOnWire(packet: Packet, flow: Flow): u32 {
   if (packet.segmentSize === 0) return flow.length

@@ -383,7 +383,6 @@ export const Interface = row('interface', {
   macHigh: 'u16',
   /** InterfaceFlag. */
   flags: 'u16',
-  /** Bytes of IP packet; 0: not known. */
   mtu: 'u32',
 })
 export const InterfaceFlag = {

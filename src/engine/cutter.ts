@@ -11,6 +11,8 @@ import { Flow } from '../dataplane/flow.ts'
 import { findHop, isResolved } from '../dataplane/route.ts'
 import { hops, type Hop } from '../dataplane/tables.ts'
 import { Readiness } from '../kernel/ffi.ts'
+import { changeLink } from '../kernel/link.ts'
+import type { NetlinkSocket } from '../kernel/netlink.ts'
 import { Tap } from '../kernel/tap.ts'
 import { noOffloads, VIRTIO_HEADER_SIZE } from '../kernel/virtio-header.ts'
 import type { TableSet } from '../subset/table.ts'
@@ -21,8 +23,12 @@ import { WaitingFrames } from './waiting-frames.ts'
 /** Frames taken before Node's loop has its turn again. */
 const TURN = 64
 const ETHERNET = 14
+/** Of a TAP device. */
+const MTU_MAX = 65_535 - ETHERNET
 const IPV6_DESTINATION = ETHERNET + 24
 const IPV6_HEADER = 40
+/** Of a MAC address's first byte; of an interface's number it is zero there. */
+const MULTICAST = 1
 const IPV4_MAPPED = 0xffff
 const FRAME_MAX = VIRTIO_HEADER_SIZE + 65_535 + ETHERNET + IPV6_HEADER
 const PLAIN = noOffloads()
@@ -48,9 +54,17 @@ export class Cutter {
     this.#readiness = new Readiness(tap.fd, () => this.#takeSome())
   }
 
-  /** In this thread's network namespace; `name` as for `Tap.open`. Throws KernelError. */
-  static open(name: string, tables: TableSet, onUnresolved: Asked): Cutter {
-    return new Cutter(Tap.open(name), tables, onUnresolved)
+  /** In this thread's network namespace, `socket`'s, too; `name` as for `Tap.open`. Throws KernelError. */
+  static open(name: string, socket: NetlinkSocket, tables: TableSet, onAsked: Asked): Cutter {
+    const tap = Tap.open(name)
+    try {
+      // XDP sends nothing by a device that is longer than its MTU.
+      changeLink(socket, tap.interfaceIndex, { mtu: MTU_MAX })
+      return new Cutter(tap, tables, onAsked)
+    } catch (error) {
+      tap.close()
+      throw error
+    }
   }
 
   /** Where frames are to be sent to be cut. */
@@ -69,7 +83,8 @@ export class Cutter {
   }
 
   #send(frame: Uint8Array): void {
-    if (frame.length < ETHERNET + IPV6_HEADER) return
+    // What the host itself sends out by every interface is for many.
+    if (frame.length < ETHERNET + IPV6_HEADER || (frame[0]! & MULTICAST) !== 0) return
     const view = new DataView(frame.buffer, frame.byteOffset, frame.length)
     const egress = ((view.getUint16(0) << 16) | view.getUint16(6)) >>> 0
     const row = view.getUint32(2)

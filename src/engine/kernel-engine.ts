@@ -207,7 +207,7 @@ export class KernelEngine implements Engine {
     if (![...this.#ports.values()].some(({ attachment }) => attachment.place !== 'tc')) return false
     const features = readXdpFeatures(index)
     if (features !== undefined) return features.takesFrames
-    // Kernels before 6.3 do not tell. Drivers that receive by XDP send so, too; virtual devices may depend on their peer.
+    // Kernels before 6.3 do not tell. Drivers that receive by XDP send so, too; with virtual ones it depends.
     const port = this.#ports.get(index)
     return port?.attachment.how === 'xdp' && port.kind === undefined
   }
@@ -301,7 +301,7 @@ function openCutter(
   { onProblem, onUnresolved }: KernelEngineEvents,
 ): Cutter | undefined {
   try {
-    const cutter = Cutter.open('sluice%d', parts.tables.set, onUnresolved)
+    const cutter = Cutter.open('sluice%d', parts.socket, parts.tables.set, onUnresolved)
     settings.row(0).cutter = cutter.interfaceIndex
     return cutter
   } catch (error) {

@@ -77,12 +77,12 @@ export class Lan {
   }
 
   /**
-   * Makes the far end of the host's cable fit for XDP on this one: it sends frames with whole checksums, and takes
-   * frames that XDP sends (veth does so where GRO is on).
+   * Makes the far end of the host's cable fit for XDP on this one: it sends frames with whole checksums, and perhaps
+   * takes frames that XDP sends (veth does so where GRO is on).
    */
-  readyForXdp(hostName: string, network: string): void {
+  readyForXdp(hostName: string, network: string, takesXdp = true): void {
     const port = `${hostName}-${network}`
-    changeOffloads(this.host(SWITCH).socket, port, { txChecksum: false, gro: true })
+    changeOffloads(this.host(SWITCH).socket, port, { txChecksum: false, gro: takesXdp })
   }
 
   /** Ends every process in the lab and removes its namespaces, and with them all interfaces. Twice is harmless. */

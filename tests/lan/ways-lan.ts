@@ -14,7 +14,7 @@ import { mkdirSync } from 'node:fs'
 import { ControlClient } from '../../src/control/client.ts'
 import { addRoute } from '../../src/kernel/route.ts'
 import { startCommand } from '../../src/lab/commands.ts'
-import { Director, type EngineChoice } from '../../src/lab/director.ts'
+import { Director, type AttachChoice, type EngineChoice } from '../../src/lab/director.ts'
 import type { Family, Host } from '../../src/lab/host.ts'
 import { Lan } from '../../src/lab/lan.ts'
 import { clearLab, labFolder, labPrefix } from '../../src/lab/leftovers.ts'
@@ -111,16 +111,20 @@ export class WaysLan {
   }
 
   /** With the director running and every service in place, TCP and UDP. Whatever happens, `takeDown` it. */
-  static async build(engine: EngineChoice = 'v8'): Promise<WaysLan> {
+  static async build(engine: EngineChoice, attach: AttachChoice): Promise<WaysLan> {
     const lan = new WaysLan()
-    await lan.#start(engine)
+    await lan.#start(engine, attach)
     return lan
   }
 
-  async #start(engine: EngineChoice): Promise<void> {
+  async #start(engine: EngineChoice, attach: AttachChoice): Promise<void> {
+    if (attach === 'xdp') {
+      this.#lan.readyForXdp('director', 'net2')
+      this.#lan.readyForXdp('director', 'net4', false)
+    }
     mkdirSync(this.#folder, { recursive: true })
     const [director] = await Promise.all([
-      Director.start(this.director, ['net2', 'net4'], engine, this.#folder),
+      Director.start(this.director, ['net2', 'net4'], engine, this.#folder, { attach }),
       ...(['dr', 'tun'] as const).map((way) => {
         const vips = FAMILIES.flatMap((family) => ['--vip', vipOf(way, family)])
         const { namespace } = this.servers[way]

@@ -36,6 +36,8 @@ const REQUEST_MASK = Status.protocolMask | Status.template | Status.ended
 /** The same for an answer's: NAT's alone come back under the client's address. */
 const REPLY_MASK = REQUEST_MASK | Status.forwardingMask
 
+const requestHomeAt = connections.cursor()
+const replyHomeAt = connections.cursor()
 const requestLineAt = connections.cursor()
 const replyLineAt = connections.cursor()
 const freeLineAt = connections.cursor()
@@ -85,12 +87,19 @@ export function findRequest(flow: Flow): u32 {
   )
   flow.hash = hash
   const home: u32 = u32(hash & common.connectionMask)
-  let reach: u32 = 0
-  for (let i: u32 = 0; i < PROBES_MAX; i++) {
+  const line = requestHomeAt.at(home)
+  if (line === null) return NONE
+  if (line.owner === hash && isRequestOf(line, flow)) return home
+  const reach: u32 = line.reach & 0xff
+  return reach === 0 ? NONE : searchRequest(flow, hash, home, reach)
+}
+
+/** The lines behind its home. @apart */
+function searchRequest(flow: Flow, hash: u32, home: u32, reach: u32): u32 {
+  for (let i: u32 = 1; i < PROBES_MAX; i++) {
     if (i > reach) break
-    const line = requestLineAt.at(home + i)
+    const line = requestLineAt.at(u32(home + i))
     if (line === null) break
-    if (i === 0) reach = line.reach & 0xff
     if (line.owner === hash && isRequestOf(line, flow)) return u32(home + i)
   }
   return NONE
@@ -127,12 +136,19 @@ export function findReply(flow: Flow): u32 {
     flow.protocol,
   )
   const home: u32 = u32(hash & common.connectionMask)
-  let reach: u32 = 0
-  for (let i: u32 = 0; i < PROBES_MAX; i++) {
+  const line = replyHomeAt.at(home)
+  if (line === null) return NONE
+  if (line.owner === hash && isReplyOf(line, flow)) return home
+  const reach: u32 = line.reach & 0xff
+  return reach === 0 ? NONE : searchReply(flow, hash, home, reach)
+}
+
+/** The lines behind its home. @apart */
+function searchReply(flow: Flow, hash: u32, home: u32, reach: u32): u32 {
+  for (let i: u32 = 1; i < PROBES_MAX; i++) {
     if (i > reach) break
-    const line = replyLineAt.at(home + i)
+    const line = replyLineAt.at(u32(home + i))
     if (line === null) break
-    if (i === 0) reach = line.reach & 0xff
     if (line.owner === hash && isReplyOf(line, flow)) return u32(home + i)
   }
   return NONE

@@ -37,8 +37,10 @@ export function hashAddress(
   return finish(mix(hash, address3))
 }
 
-/** 16 bits of an address, for `addressRoles`. */
+/**
+ * 16 bits of an address, for `addressRoles`: the upper half of a product with 2^32 divided by the golden ratio, so that
+ * neighbours and networks that are numbered alike do not meet (Knuth, TAOCP 3, section 6.4).
+ */
 export function foldAddress(address0: u32, address1: u32, address2: u32, address3: u32): u32 {
-  const word: u32 = u32(address0 ^ address1 ^ address2 ^ address3)
-  return (word ^ (word >>> 16)) & 0xffff
+  return mul32(u32(address0 ^ address1 ^ address2 ^ address3), 0x9e3779b1) >>> 16
 }

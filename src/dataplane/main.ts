@@ -13,6 +13,7 @@
  */
 import { type u32 } from '../subset/integers.ts'
 import type { Packet } from '../subset/packet.ts'
+import { EtherType } from '../wire/ethernet.ts'
 import { Protocol } from '../wire/ip-protocol.ts'
 import { TcpFlag } from '../wire/tcp.ts'
 import {
@@ -37,7 +38,7 @@ import { recallPorts, rememberPorts } from './fragment.ts'
 import { PERHAPS_TUNNELLED, QUOTED, readIcmpError } from './icmp.ts'
 import { findLocalReply } from './local-port.ts'
 import { OPENED, openConnection } from './open.ts'
-import { PARSED, parse } from './parse.ts'
+import { IS_IP, PARSED, readEthernet, readIpv4, readIpv6, readRest } from './parse.ts'
 import { SctpState } from './sctp.ts'
 import { rolesOf } from './service.ts'
 import { answerStray, NO_STRAY } from './stray.ts'
@@ -74,8 +75,16 @@ export function forward(packet: Packet): u32 {
 }
 
 function decide(packet: Packet): u32 {
-  const parsed: u32 = parse(packet, flow)
-  if (parsed !== PARSED) return parsed
+  const type: u32 = readEthernet(packet)
+  // Not together: in the kernel each has the rest for itself, and knows which of the addresses' words are constant.
+  if (type === EtherType.ipv4) return decideIp(packet, readIpv4(packet, flow))
+  if (type === EtherType.ipv6) return decideIp(packet, readIpv6(packet, flow))
+  return type
+}
+
+/** `read`: what came of reading the IP header. */
+function decideIp(packet: Packet, read: u32): u32 {
+  if (read !== IS_IP) return read
   const toRoles: u32 = rolesOf(
     flow.destination0,
     flow.destination1,
@@ -84,11 +93,14 @@ function decide(packet: Packet): u32 {
   )
   const fromRoles: u32 = rolesOf(flow.source0, flow.source1, flow.source2, flow.source3)
   const ours: u32 = (toRoles & (Role.request | Role.local)) | (fromRoles & Role.real)
-  if (flow.protocol === (flow.family === 4 ? Protocol.icmp : Protocol.icmpv6)) {
+  const isIcmp: boolean = flow.protocol === (flow.family === 4 ? Protocol.icmp : Protocol.icmpv6)
+  if (ours === 0 && !isIcmp) return Reason.notOurs
+  const parsed: u32 = readRest(packet, flow)
+  if (parsed !== PARSED) return parsed
+  if (isIcmp) {
     const related: u32 = decideIcmp(packet)
     return ours === 0 && verdictOf(related) === Verdict.pass ? Reason.notOurs : related
   }
-  if (ours === 0) return Reason.notOurs
   if (!isCarried(flow.protocol)) return Reason.otherProtocol
   if (flow.fragment !== FragmentKind.none) {
     if (flow.protocol === Protocol.sctp) return Reason.sctpFragment

@@ -22,7 +22,7 @@ const mtuHopAt = hops.cursor()
 export function sendTo(packet: Packet, flow: Flow, row: u32, reason: u32): u32 {
   if (flow.egress === 0) return Reason.noRoute
   const hop = hopAt.at(row)
-  if (row === NONE || hop === null || !isResolved(hop)) return waitLong(packet, flow, row)
+  if (hop === null || !isResolved(hop)) return waitLong(packet, flow, row)
   const ethernet = ethernetAt.at(packet, 0)
   if (ethernet === null) return Reason.noRoom
   ethernet.destinationHigh = hop.macHigh
@@ -45,7 +45,6 @@ export function setEtherType(packet: Packet, family: u32): void {
 
 /** Bytes of IP packet that the hop takes; NONE if the hop is not known yet. */
 export function mtuOf(row: u32): u32 {
-  if (row === NONE) return NONE
   const hop = mtuHopAt.at(row)
   return hop === null || hop.mtu === 0 ? NONE : hop.mtu
 }

@@ -49,10 +49,19 @@ export function leaveLong(packet: Packet, flow: Flow, hop: u32, reason: u32): u3
   return reason
 }
 
-/** The same for a frame that waits for its neighbour, whose row is NONE if nobody knows it yet. @apart */
+/**
+ * The same for a frame that waits for its neighbour: whose, into `flow.next…`. Where nobody knows that one yet, its row
+ * is NONE, and `findHop` wrote it. @apart
+ */
 export function waitLong(packet: Packet, flow: Flow, hop: u32): u32 {
   const known = hopAt.at(hop)
   const way = interfaceAt.at(flow.egress)
+  if (known !== null) {
+    flow.next0 = known.address0
+    flow.next1 = known.address1
+    flow.next2 = known.address2
+    flow.next3 = known.address3
+  }
   if (known !== null && known.mtu !== 0) flow.mtu = known.mtu
   else if (way !== null && way.mtu !== 0) flow.mtu = way.mtu
   if (u32(packet.length - ETHERNET_BYTES) <= flow.mtu) return Reason.nextHopUnresolved

@@ -4,6 +4,8 @@
  * Everything here is reading; a frame that this file refuses leaves untouched for the host's own stack, whose
  * business malformed frames are. `PARSED` means: addresses, protocol and (unless a later fragment) ports in
  * `flow` are right, and the headers at `flow.network` and `flow.transport` lie inside the frame.
+ *
+ * In three steps, so that a frame which is none of ours is left alone after two: Ethernet, the IP header, the rest.
  */
 import type { Packet } from '../subset/packet.ts'
 import { u8, u16, u32 } from '../subset/integers.ts'
@@ -23,8 +25,8 @@ import { Reason } from './verdict.ts'
 
 /** Not a reason: parsing went well. */
 export const PARSED = 0xff
-/** No reason either: so far it did, and a transport header follows. */
-const HAS_TRANSPORT = 0xfe
+/** No reason either: it is an IP packet, whose addresses, protocol and offsets are in `flow`. */
+export const IS_IP = 0xfe
 
 const ETHERNET_BYTES = 14
 const HOP_BY_HOP = 0
@@ -42,19 +44,25 @@ const udpAt = Udp.cursor()
 const sctpAt = Sctp.cursor()
 const ingressAt = interfaces.cursor()
 
-/** Fills `flow` from the frame: PARSED, or the reason to pass it. */
+/** Fills `flow` from the frame, all steps at once: PARSED, or the reason to pass it. */
 export function parse(packet: Packet, flow: Flow): u32 {
+  const type: u32 = readEthernet(packet)
+  let read: u32 = type
+  if (type === EtherType.ipv4) read = readIpv4(packet, flow)
+  else if (type === EtherType.ipv6) read = readIpv6(packet, flow)
+  return read === IS_IP ? readRest(packet, flow) : read
+}
+
+/** EtherType.ipv4 or ipv6; or the reason to pass a frame that is for another host or no IP. */
+export function readEthernet(packet: Packet): u32 {
   const ethernet = ethernetAt.at(packet, 0)
   if (ethernet === null) return Reason.truncated
   if (!isForHost(packet.ingress, ethernet.destinationHigh, ethernet.destinationLow)) {
     return Reason.otherHost
   }
   const type: u16 = ethernet.type
-  let parsed: u32 = Reason.notIp
-  if (type === EtherType.ipv4) parsed = parseIpv4(packet, flow)
-  else if (type === EtherType.ipv6) parsed = parseIpv6(packet, flow)
-  else if (type === EtherType.vlan || type === EtherType.qinq) parsed = Reason.tagged
-  return parsed === HAS_TRANSPORT ? parseTransport(packet, flow) : parsed
+  if (type === EtherType.ipv4 || type === EtherType.ipv6) return type
+  return type === EtherType.vlan || type === EtherType.qinq ? Reason.tagged : Reason.notIp
 }
 
 /** Is a MAC address the ingress interface's own? An interface without a row takes every unicast address. */
@@ -66,19 +74,14 @@ function isForHost(ingress: u32, high: u16, low: u32): boolean {
   return own.macHigh === high && own.macLow === low
 }
 
-function parseIpv4(packet: Packet, flow: Flow): u32 {
+/** The IPv4 header, but for its checksum: IS_IP, or the reason to pass the frame. */
+export function readIpv4(packet: Packet, flow: Flow): u32 {
   const ip = ipv4At.at(packet, ETHERNET_BYTES)
   if (ip === null) return Reason.truncated
   const headerBytes: u32 = (ip.versionAndLength & 0x0f) * 4
   if (ip.versionAndLength >>> 4 !== 4 || headerBytes < 20) return Reason.malformed
   if (ip.totalLength < headerBytes) return Reason.malformed
   if (ETHERNET_BYTES + ip.totalLength > packet.length) return Reason.truncated
-  // RFC 1812 5.2.2: a router verifies it. Later it is only patched: a wrong one would open connections.
-  const sum: u32 =
-    headerBytes === 20
-      ? sumTwenty(packet, ETHERNET_BYTES)
-      : sumFrame(packet, ETHERNET_BYTES, headerBytes)
-  if (fold(sum) !== 0xffff) return Reason.malformed
   flow.family = 4
   flow.source0 = 0
   flow.source1 = 0
@@ -96,16 +99,28 @@ function parseIpv4(packet: Packet, flow: Flow): u32 {
   flow.network = ETHERNET_BYTES
   flow.transport = u16(ETHERNET_BYTES + headerBytes)
   const fragment: u16 = ip.flagsAndOffset
-  flow.dontFragment = (fragment & 0x4000) !== 0 ? 1 : 0
-  if ((fragment & 0x1fff) !== 0) {
-    flow.fragment = FragmentKind.later
-    return PARSED
+  flow.dontFragment = u8((fragment >>> 14) & 1)
+  if ((fragment & 0x3fff) !== 0) {
+    flow.fragment = (fragment & 0x1fff) !== 0 ? FragmentKind.later : FragmentKind.first
   }
-  if ((fragment & 0x2000) !== 0) flow.fragment = FragmentKind.first
-  return HAS_TRANSPORT
+  return IS_IP
 }
 
-function parseIpv6(packet: Packet, flow: Flow): u32 {
+/**
+ * Is the IPv4 header's checksum right? RFC 1812 5.2.2: a router verifies it. Later it is only patched: a wrong one
+ * would open connections.
+ */
+function isSumRight(packet: Packet, flow: Flow): boolean {
+  const headerBytes: u32 = u32(flow.transport - ETHERNET_BYTES)
+  const sum: u32 =
+    headerBytes === 20
+      ? sumTwenty(packet, ETHERNET_BYTES)
+      : sumFrame(packet, ETHERNET_BYTES, headerBytes)
+  return fold(sum) === 0xffff
+}
+
+/** The IPv6 header and its extensions: IS_IP, or the reason to pass the frame. */
+export function readIpv6(packet: Packet, flow: Flow): u32 {
   const ip = ipv6At.at(packet, ETHERNET_BYTES)
   if (ip === null) return Reason.truncated
   if (ip.versionClassFlow >>> 28 !== 6) return Reason.malformed
@@ -131,7 +146,7 @@ function parseIpv6(packet: Packet, flow: Flow): u32 {
   if (isExtension(ip.nextHeader)) return walkExtensions(packet, flow, ip.nextHeader)
   flow.protocol = ip.nextHeader
   flow.transport = ETHERNET_BYTES + 40
-  return HAS_TRANSPORT
+  return IS_IP
 }
 
 function isExtension(header: u8): boolean {
@@ -167,7 +182,7 @@ function walkExtensions(packet: Packet, flow: Flow, first: u8): u32 {
         flow.fragment = FragmentKind.later
         flow.protocol = next
         flow.transport = u16(offset)
-        return PARSED
+        return IS_IP
       }
       if ((fragment.offsetAndFlags & 1) !== 0) flow.fragment = FragmentKind.first
     } else if (next === HOP_BY_HOP || next === ROUTING || next === DESTINATION_OPTIONS) {
@@ -178,7 +193,7 @@ function walkExtensions(packet: Packet, flow: Flow, first: u8): u32 {
     } else {
       flow.protocol = next
       flow.transport = u16(offset)
-      return offset > ETHERNET_BYTES + flow.length ? Reason.malformed : HAS_TRANSPORT
+      return offset > ETHERNET_BYTES + flow.length ? Reason.malformed : IS_IP
     }
   }
   return Reason.malformed
@@ -193,8 +208,13 @@ function parseSctp(packet: Packet, flow: Flow, end: u32): u32 {
   return PARSED
 }
 
-/** Ports and TCP flags. A header that runs past the IP packet's own end is cut off, whatever padding follows. */
-function parseTransport(packet: Packet, flow: Flow): u32 {
+/**
+ * Checks what `readIpv4` left, and reads ports and TCP flags: PARSED, or the reason to pass the frame. A header that
+ * runs past the IP packet's own end is cut off, whatever padding follows.
+ */
+export function readRest(packet: Packet, flow: Flow): u32 {
+  if (flow.family === 4 && !isSumRight(packet, flow)) return Reason.malformed
+  if (flow.fragment === FragmentKind.later) return PARSED
   const end: u32 = u32(ETHERNET_BYTES + flow.length)
   if (flow.protocol === Protocol.tcp) {
     const tcp = tcpAt.at(packet, flow.transport)

@@ -161,34 +161,41 @@ function hopAtSlot(
 export function hopToServer(flow: Flow, server: Server): u32 {
   const common = serverSettingsAt.at(0)
   if (common === null) return NONE
-  const cached: u32 = fromCache(flow, server.hop, common.routeGeneration)
-  if (cached !== NONE) return cached
-  const row: u32 = findHop(flow, server.address0, server.address1, server.address2, server.address3)
-  server.hop = toCache(row, common.routeGeneration)
-  return row
+  if (!isCached(server.hop, common.routeGeneration)) {
+    const row: u32 = findHop(
+      flow,
+      server.address0,
+      server.address1,
+      server.address2,
+      server.address3,
+    )
+    server.hop = toCache(row, common.routeGeneration)
+  }
+  return fromCache(flow, server.hop)
 }
 
 /** The hop to a connection's client, cached in its line. As `findHop`. */
 export function hopToClient(flow: Flow, line: Connection): u32 {
   const common = clientSettingsAt.at(0)
   if (common === null) return NONE
-  const cached: u32 = fromCache(flow, line.clientHop, common.routeGeneration)
-  if (cached !== NONE) return cached
-  const row: u32 = findHop(flow, line.client0, line.client1, line.client2, line.client3)
-  line.clientHop = toCache(row, common.routeGeneration)
-  return row
+  if (!isCached(line.clientHop, common.routeGeneration)) {
+    const row: u32 = findHop(flow, line.client0, line.client1, line.client2, line.client3)
+    line.clientHop = toCache(row, common.routeGeneration)
+  }
+  return fromCache(flow, line.clientHop)
 }
 
-function fromCache(flow: Flow, cached: u32, generation: u32): u32 {
-  if ((cached & HOP_BITS) === 0 || cached >>> 20 !== generation) return NONE
+function isCached(cached: u32, generation: u32): boolean {
+  return (cached & HOP_BITS) !== 0 && cached >>> 20 === generation
+}
+
+/** The row, its interface into `flow`; NONE where `findHop` has just found none, and said so itself. */
+function fromCache(flow: Flow, cached: u32): u32 {
+  if ((cached & HOP_BITS) === 0) return NONE
   const row: u32 = u32((cached & HOP_BITS) - 1)
   const hop = cachedHopAt.at(row)
   if (hop === null) return NONE
   flow.egress = hop.interface
-  flow.next0 = hop.address0
-  flow.next1 = hop.address1
-  flow.next2 = hop.address2
-  flow.next3 = hop.address3
   return row
 }
 

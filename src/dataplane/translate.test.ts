@@ -109,7 +109,8 @@ it('a hop more changes time to live and header checksum', () => {
     for (const [was, is] of [
       [64, 63],
       [2, 1],
-      [256, 255],
+      [255, 254],
+      [1, 0],
     ] as const) {
       const make = (time: number) =>
         tcpFrame(from, to, { over: { ip: { timeToLive: time & 0xff, hopLimit: time & 0xff } } })

@@ -94,8 +94,11 @@ export function setDestinationClient(tuple: Tuple, line: Connection): void {
 
 /** The checksum difference of the addresses alone, from the flow's to the tuple's. */
 export function addressDelta(flow: Flow, to: Tuple): u32 {
-  let delta: u32 = replace32(0, flow.source3, to.source3)
-  delta = replace32(delta, flow.destination3, to.destination3)
+  let delta: u32 = 0
+  if (to.source3 !== flow.source3) delta = replace32(delta, flow.source3, to.source3)
+  if (to.destination3 !== flow.destination3) {
+    delta = replace32(delta, flow.destination3, to.destination3)
+  }
   if (flow.family === 4) return delta
   delta = replace32(delta, flow.source0, to.source0)
   delta = replace32(delta, flow.source1, to.source1)
@@ -116,15 +119,17 @@ export function translate(packet: Packet, flow: Flow, to: Tuple): void {
   else translateSctp(packet, flow, to)
 }
 
+/** What one hop less to live adds to the difference: ~0x0100, since it is the high half of its word. */
+const ONE_HOP = 0xfeff
+
 function translateIpv4(packet: Packet, flow: Flow, to: Tuple, delta: u32): void {
   const ip = ipv4At.at(packet, flow.network)
   if (ip === null) return
   const timeToLive: u8 = u8(ip.timeToLive - 1)
-  const headerDelta: u32 = replace16(delta, ip.timeToLive << 8, timeToLive << 8)
   ip.timeToLive = timeToLive
-  ip.source = to.source3
-  ip.destination = to.destination3
-  ip.checksum = applyDelta(ip.checksum, headerDelta)
+  if (to.source3 !== flow.source3) ip.source = to.source3
+  if (to.destination3 !== flow.destination3) ip.destination = to.destination3
+  ip.checksum = applyDelta(ip.checksum, u32(delta + ONE_HOP))
 }
 
 function translateIpv6(packet: Packet, flow: Flow, to: Tuple): void {
@@ -143,15 +148,17 @@ function translateIpv6(packet: Packet, flow: Flow, to: Tuple): void {
 
 /** The ports' part of a transport checksum; a partial one covers addresses only. */
 function withPorts(delta: u32, flow: Flow, to: Tuple): u32 {
-  const one: u32 = replace16(delta, flow.sourcePort, to.sourcePort)
-  return replace16(one, flow.destinationPort, to.destinationPort)
+  let sum: u32 = delta
+  if (to.sourcePort !== flow.sourcePort) sum = replace16(sum, flow.sourcePort, to.sourcePort)
+  if (to.destinationPort === flow.destinationPort) return sum
+  return replace16(sum, flow.destinationPort, to.destinationPort)
 }
 
 function translateTcp(packet: Packet, flow: Flow, to: Tuple, delta: u32): void {
   const tcp = tcpAt.at(packet, flow.transport)
   if (tcp === null) return
-  tcp.sourcePort = to.sourcePort
-  tcp.destinationPort = to.destinationPort
+  if (to.sourcePort !== flow.sourcePort) tcp.sourcePort = to.sourcePort
+  if (to.destinationPort !== flow.destinationPort) tcp.destinationPort = to.destinationPort
   if (packet.hasPartialChecksum) tcp.checksum = applyDeltaPartial(tcp.checksum, delta)
   else tcp.checksum = applyDelta(tcp.checksum, withPorts(delta, flow, to))
 }
@@ -184,14 +191,13 @@ function translateSctp(packet: Packet, flow: Flow, to: Tuple): void {
 const hopIpv4At = Ipv4.cursor()
 const hopIpv6At = Ipv6.cursor()
 
-/** One hop less to live, nothing else: for DR and TUN, whose packets keep their addresses. */
+/** One hop less to live, which it has, and nothing else: for DR and TUN, whose packets keep their addresses. */
 export function countHop(packet: Packet, flow: Flow): void {
   if (flow.family === 4) {
     const ip = hopIpv4At.at(packet, flow.network)
     if (ip === null) return
-    const timeToLive: u8 = u8(ip.timeToLive - 1)
-    ip.checksum = applyDelta(ip.checksum, replace16(0, ip.timeToLive << 8, timeToLive << 8))
-    ip.timeToLive = timeToLive
+    ip.timeToLive = u8(ip.timeToLive - 1)
+    ip.checksum = applyDelta(ip.checksum, ONE_HOP)
     return
   }
   const ip = hopIpv6At.at(packet, flow.network)

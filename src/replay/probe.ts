@@ -97,8 +97,15 @@ export function probe(question: Question): Trial {
     isReply: flow.direction === 2,
     egress: flow.egress,
     hop: flow.hop,
-    next: [flow.next0, flow.next1, flow.next2, flow.next3],
+    next: nextOf(flow.hop),
   }
+}
+
+/** The neighbour's address: `flow` names it only where there is no row, or where it is waited for. */
+function nextOf(row: number): Trial['next'] {
+  if (row === NONE) return [flow.next0, flow.next1, flow.next2, flow.next3]
+  const { address0, address1, address2, address3 } = hops.row(row)
+  return [address0, address1, address2, address3]
 }
 
 /** A packet comes in where one to its sender would leave; without such a route, by the first attached interface. */

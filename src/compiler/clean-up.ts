@@ -16,7 +16,7 @@ import { writtenBy, type Label, type Operand } from './ir.ts'
 import { redirect } from './ssa.ts'
 
 /** Moves that are copied into a block whose way leads past them. */
-const COPIED_MAX = 3
+const COPIED_MAX = 64
 
 export function cleanUp(blocks: readonly Block[]): Block[] {
   let left = [...blocks]
@@ -78,36 +78,53 @@ function join(blocks: readonly Block[]): Block[] | undefined {
   return gone.size === 0 ? undefined : blocks.filter((block) => !gone.has(block))
 }
 
-/** Whoever jumps to a test whose outcome he knows, jumps on. */
+/** Whoever jumps to a test whose outcome he knows, jumps on; on the way there may be moves, which go with him. */
 function thread(blocks: readonly Block[]): boolean {
   const labels = byLabel(blocks)
   let isChanged = false
   for (const block of blocks) {
     if (block.end.op !== 'jump') continue
-    const next = labels.get(block.end.label)!
-    if (next === block || next.end.op !== 'branch' || next.operations.length > COPIED_MAX) continue
-    if (next.operations.some(({ op }) => op !== 'move' && op !== 'loop')) continue
-    const outcome = outcomeBehind(block, next, next.end)
+    const way = wayToTest(block, labels)
+    if (way === undefined) continue
+    const outcome = outcomeBehind([...block.operations, ...way.moves], way.test)
     if (outcome === undefined) continue
-    block.operations.push(...next.operations.filter(({ op }) => op !== 'loop'))
-    const label = outcome ? next.end.label : next.end.otherwise
+    block.operations.push(...way.moves)
+    const label = outcome ? way.test.label : way.test.otherwise
     block.end = { op: 'jump', label } satisfies End
     isChanged = true
   }
   return isChanged
 }
 
-/** How the test of `next` comes out behind `block`, from constants that `block` itself puts into registers. */
-function outcomeBehind(block: Block, next: Block, { test, width, left, right }: Split) {
+/** Moves, and nothing else, up to the first test behind the block. */
+function wayToTest(block: Block, labels: ReadonlyMap<Label, Block>) {
+  const moves: Block['operations'] = []
+  const seen = new Set([block])
+  for (let end: End = block.end; end.op === 'jump';) {
+    const next = labels.get(end.label)!
+    if (seen.has(next)) return undefined
+    seen.add(next)
+    if (next.operations.some(({ op }) => op !== 'move' && op !== 'loop')) return undefined
+    moves.push(...next.operations.filter(({ op }) => op !== 'loop'))
+    if (moves.length > COPIED_MAX) return undefined
+    if (next.end.op === 'branch') return { moves, test: next.end }
+    end = next.end
+  }
+  return undefined
+}
+
+/** How the test comes out behind these operations, from constants that they put into registers. */
+function outcomeBehind(
+  operations: Block['operations'],
+  { test, width, left, right }: Split,
+): boolean | undefined {
   const valueOf = (operand: Operand): Operand | undefined => {
     let wanted = operand
-    for (const list of [next.operations, block.operations]) {
-      for (let i = list.length - 1; i >= 0 && wanted.kind === 'register'; i--) {
-        const operation = list[i]!
-        if (writtenBy(operation)?.number !== wanted.number) continue
-        if (operation.op !== 'move') return undefined
-        wanted = operation.from
-      }
+    for (let i = operations.length - 1; i >= 0 && wanted.kind === 'register'; i--) {
+      const operation = operations[i]!
+      if (writtenBy(operation)?.number !== wanted.number) continue
+      if (operation.op !== 'move') return undefined
+      wanted = operation.from
     }
     return wanted
   }

@@ -14,6 +14,7 @@ import { allocateRegisters } from './registers.ts'
 import { settleParameters } from './settle-parameters.ts'
 import { checkStack } from './stack.ts'
 import { targetOf, type TargetOptions } from './target.ts'
+import { removeUnreadFields } from './unread-fields.ts'
 
 /** After each pass, for those who want to see. */
 export const PASSES = [
@@ -22,6 +23,7 @@ export const PASSES = [
   'inline',
   'optimise',
   'cut',
+  'fields',
   'expand',
   'registers',
 ] as const
@@ -51,7 +53,8 @@ export function compile(
   const settled = show('settle', settleParameters(lowered))
   const inlined = show('inline', inlineCalls(settled))
   const whole = show('optimise', optimise(inlined))
-  const optimised = show('cut', optimise(cutLoops(whole)))
+  const cut = show('cut', optimise(cutLoops(whole)))
+  const optimised = show('fields', optimise(removeUnreadFields(cut)))
   const target = targetOf(options)
   const expanded = optimise(expandProgram(optimised, target), { isExpanded: true })
   show('expand', expanded)

@@ -1,11 +1,12 @@
 /**
  * How often a block runs, roughly: more in loops, less where only the seldom goes.
  *
- * A block that calls a function is seldom: what every packet needs is written where it is called (inline.ts). So is
- * one that only leads to such blocks, or that only such lead to.
+ * A block that calls a function is seldom: what every packet needs is written where it is called (inline.ts). So are
+ * those that leave a frame to others to send, make more of it readable or cut it; and one that only leads to such
+ * blocks, or that only such lead to.
  */
 import { predecessorsOf, successorsOf, type Block } from './graph.ts'
-import type { Label } from './ir.ts'
+import type { Label, Operation } from './ir.ts'
 import { loopsOf } from './loops.ts'
 
 const IN_LOOP = 8
@@ -27,7 +28,7 @@ export function seldomBlocks(blocks: readonly Block[]): ReadonlySet<Label> {
   const predecessors = predecessorsOf(blocks)
   const seldom = new Set<Label>()
   for (const { label, operations } of blocks) {
-    if (operations.some(({ op }) => op === 'call')) seldom.add(label)
+    if (operations.some(isSeldom)) seldom.add(label)
   }
   for (let isChanging = true; isChanging;) {
     isChanging = false
@@ -44,6 +45,17 @@ export function seldomBlocks(blocks: readonly Block[]): ReadonlySet<Label> {
   }
   return seldom
 }
+
+function isSeldom(operation: Operation): boolean {
+  if (operation.op === 'intrinsic') return SELDOM_INTRINSICS.has(operation.name)
+  return (
+    operation.op === 'call' || (operation.op === 'helper' && SELDOM_HELPERS.has(operation.helper))
+  )
+}
+
+const SELDOM_INTRINSICS: ReadonlySet<string> = new Set(['hold', 'packet.adjustTail'])
+/** Helpers these become: change_tail, pull_data, xdp_adjust_meta, xdp_adjust_tail, redirect_neigh. */
+const SELDOM_HELPERS: ReadonlySet<number> = new Set([38, 39, 54, 65, 152])
 
 /** In how many loops each block is. */
 function loopDepths(blocks: readonly Block[]): ReadonlyMap<Label, number> {

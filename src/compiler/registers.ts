@@ -8,7 +8,7 @@ import { assert } from '../base/assert.ts'
 import { frequenciesOf } from './frequency.ts'
 import { COLOURS, colour } from './colour.ts'
 import type { Block, Split } from './graph.ts'
-import { interferenceOf } from './interference.ts'
+import { interferenceOf, isMachine } from './interference.ts'
 import {
   readBy,
   register,
@@ -23,6 +23,7 @@ import { keepBounds, type Comparison } from './keep-bounds.ts'
 import { backEdgesOf } from './loops.ts'
 import { MACHINE_REGISTERS, toMachine, type MachineFunction } from './machine.ts'
 import { mapReads, mapWritten, rename } from './rename.ts'
+import { saveAroundCalls } from './save-around-calls.ts'
 import { shareSlots } from './slots.ts'
 
 const ROUNDS_MAX = 40
@@ -30,9 +31,11 @@ const ROUNDS_MAX = 40
 /** The function with machine registers; its operations are instructions now, one for one. */
 export function allocateRegisters(body: IrFunction): IrFunction {
   const machine = toMachine(body)
-  /** Short-lived ones that spilling made: never spilled again. */
-  const brief = new Set<number>()
+  const spilling: Spilling = { brief: new Set(), slots: new Map() }
+  const { brief } = spilling
   const frequencies = frequenciesOf(machine.blocks)
+  joinMoves(machine, frequencies)
+  if (!body.isApart) saveAroundCalls(machine)
   for (let round = 0; round < ROUNDS_MAX; round++) {
     const interference = interferenceOf(machine, frequencies)
     for (const number of brief) interference.costs[number] = Infinity
@@ -41,7 +44,7 @@ export function allocateRegisters(body: IrFunction): IrFunction {
     const lost = new Map([...uncoloured].filter(([, one]) => !brief.has(one)))
     assert(lost.size > 0, `${body.name}: there are registers enough for one operation`)
     unite(machine, lost)
-    spill(machine, new Set(lost.values()), brief)
+    spill(machine, new Set(lost.values()), spilling)
   }
   throw new Error(`${body.name}: no end of spilling`)
 }
@@ -73,6 +76,32 @@ function isMoveToItself(operation: Operation): boolean {
   )
 }
 
+/**
+ * Makes one of whatever a move connects and is never wanted at the same time: values that meet from different ways
+ * share a place then, be it a register or a slot, and nothing is copied where they meet.
+ */
+function joinMoves(machine: MachineFunction, frequencies: ReadonlyMap<string, number>): void {
+  const { neighbours, moves } = interferenceOf(machine, frequencies)
+  const joined = new Map<number, number>()
+  const find = (number: number): number => {
+    let found = number
+    for (let next = joined.get(found); next !== undefined; next = joined.get(found)) found = next
+    return found
+  }
+  for (const { to, from } of moves) {
+    const [into, gone] = [find(to), find(from)]
+    if (into === gone || isMachine(into) || isMachine(gone)) continue
+    if (neighbours[into]!.has(gone)) continue
+    joined.set(gone, into)
+    for (const one of neighbours[gone]!) {
+      neighbours[one]!.delete(gone)
+      neighbours[one]!.add(into)
+      neighbours[into]!.add(one)
+    }
+  }
+  unite(machine, new Map([...joined.keys()].map((one) => [one, find(one)])))
+}
+
 /** Registers that were joined are one from now on. */
 function unite(machine: MachineFunction, joined: ReadonlyMap<number, number>): void {
   const one = ({ number }: Register) => register(joined.get(number) ?? number)
@@ -84,27 +113,47 @@ function unite(machine: MachineFunction, joined: ReadonlyMap<number, number>): v
   }
 }
 
-/** Keeps registers on the stack; the slot's number is the register's. */
-function spill(machine: MachineFunction, spilled: ReadonlySet<number>, brief: Set<number>): void {
+interface Spilling {
+  /** Made for one operation: never spilled again. */
+  readonly brief: Set<number>
+  /** Made for one block, from what stands in that slot. */
+  readonly slots: Map<number, number>
+}
+
+/**
+ * Keeps registers on the stack, in the slot of their number; each block that reads one has a register for it. Where
+ * even for that there is none, each operation has.
+ */
+function spill(
+  machine: MachineFunction,
+  spilled: ReadonlySet<number>,
+  { brief, slots }: Spilling,
+): void {
   const again = remakable(machine.blocks, spilled)
-  const fresh = (): Register => {
+  const slotOf = (number: number): number => slots.get(number) ?? number
+  const fresh = (number: number): Register => {
     const one = register(machine.registerCount++)
-    brief.add(one.number)
+    if (slots.has(number)) brief.add(one.number)
+    else slots.set(one.number, number)
     return one
   }
   const comparisons: Comparison[] = []
-  const users = new Map([...spilled].map((number) => [number, new Set<Label>()]))
+  const users = new Map([...spilled].map((number) => [slotOf(number), new Set<Label>()]))
   for (const block of machine.blocks) {
     const code: Block['operations'] = []
+    /** What the block has in a register already. */
+    const held = new Map<number, Register>()
     const refill = <T extends Operation>(operation: T): T => {
       const fetched = new Map<number, Register>()
       for (const one of readBy(operation)) {
         if (one.kind !== 'register' || !spilled.has(one.number) || fetched.has(one.number)) continue
-        const to = fresh()
+        const to = held.get(one.number) ?? fresh(one.number)
         fetched.set(one.number, to)
-        users.get(one.number)!.add(block.label)
+        users.get(slotOf(one.number))!.add(block.label)
+        if (held.has(one.number)) continue
+        if (!slots.has(one.number)) held.set(one.number, to)
         const made = again.get(one.number)
-        if (made === undefined) code.push({ op: 'fill', slot: one.number, to })
+        if (made === undefined) code.push({ op: 'fill', slot: slotOf(one.number), to })
         else code.push(mapWritten(made, () => to))
       }
       return mapReads(operation, (one) =>
@@ -112,6 +161,7 @@ function spill(machine: MachineFunction, spilled: ReadonlySet<number>, brief: Se
       )
     }
     for (const operation of block.operations) {
+      if (isKept(operation, spilled, slotOf)) continue
       const to = writtenBy(operation)
       if (to === undefined || !spilled.has(to.number)) {
         code.push(refill(operation))
@@ -122,28 +172,45 @@ function spill(machine: MachineFunction, spilled: ReadonlySet<number>, brief: Se
         (one) => one.kind === 'register' && one.number === to.number,
       )
       const fetched = refill(operation)
-      // Of two operands the first is the result: both are the same register.
-      const read =
-        fetched.op === 'alu' ? fetched.left : fetched.op === 'swap' ? fetched.from : undefined
-      const result =
-        isBoth && read?.kind === 'register'
-          ? read
-          : isBoth && fetched.op === 'atomicAdd' && fetched.value.kind === 'register'
-            ? fetched.value
-            : fresh()
+      const result = (isBoth ? changedBy(fetched) : undefined) ?? fresh(to.number)
       code.push(
         mapWritten(fetched, () => result),
-        { op: 'spill', slot: to.number, from: result },
+        { op: 'spill', slot: slotOf(to.number), from: result },
       )
+      if (!slots.has(to.number)) held.set(to.number, result)
     }
     const { end } = block
     block.end = refill(end)
     block.operations = code
     if (end.op !== 'branch' || !spilled.has(end.left.number) || again.has(end.left.number)) continue
     const fetched = (block.end as Split).left
-    comparisons.push({ block, slot: end.left.number, fetched })
+    comparisons.push({ block, slot: slotOf(end.left.number), fetched })
   }
   keepBounds(machine.blocks, comparisons, users)
+}
+
+/** Moves between a register and its own slot (save-around-calls.ts): it is there already, or stays there. */
+function isKept(
+  one: Operation,
+  spilled: ReadonlySet<number>,
+  slotOf: (number: number) => number,
+): boolean {
+  if (one.op !== 'spill' && one.op !== 'fill') return false
+  const { number } = one.op === 'spill' ? one.from : one.to
+  return spilled.has(number) && one.slot === slotOf(number)
+}
+
+/** Of two operands the first is the result: both are the same register. */
+function changedBy(operation: Operation): Register | undefined {
+  const read =
+    operation.op === 'alu'
+      ? operation.left
+      : operation.op === 'swap'
+        ? operation.from
+        : operation.op === 'atomicAdd'
+          ? operation.value
+          : undefined
+  return read?.kind === 'register' ? read : undefined
 }
 
 /** Registers written once, by an operation that can be done anywhere. */

@@ -5,8 +5,9 @@ import { predecessorsOf, successorsOf, type Block } from './graph.ts'
 import type { Label } from './ir.ts'
 import { RegisterSet } from './liveness.ts'
 
-/** Renumbers the slots: 0, 1, … */
+/** Renumbers the slots: 0, 1, …; what nobody fetches is not kept. */
 export function shareSlots(blocks: readonly Block[]): void {
+  while (removeUnread(blocks));
   const numbers = new Map<number, number>()
   for (const { operations } of blocks) {
     for (const one of operations) {
@@ -26,6 +27,37 @@ export function shareSlots(blocks: readonly Block[]): void {
       'slot' in one ? { ...one, slot: places[numbers.get(one.slot)!]! } : one,
     )
   }
+}
+
+/** Takes out what is kept where nobody fetches it any more; was there any? */
+function removeUnread(blocks: readonly Block[]): boolean {
+  const wanted = new Map<Label, Set<number>>(blocks.map(({ label }) => [label, new Set()]))
+  const predecessors = predecessorsOf(blocks)
+  const scan = (block: Block, keep?: (one: Block['operations'][number]) => void): Set<number> => {
+    const live = new Set(successorsOf(block).flatMap((label) => [...wanted.get(label)!]))
+    for (const one of [...block.operations].reverse()) {
+      if (one.op !== 'spill' || live.has(one.slot)) keep?.(one)
+      if (one.op === 'spill') live.delete(one.slot)
+      if (one.op === 'fill') live.add(one.slot)
+    }
+    return live
+  }
+  const waiting = new Set([...blocks].reverse())
+  for (const block of waiting) {
+    waiting.delete(block)
+    const live = scan(block)
+    if (live.size === wanted.get(block.label)!.size) continue
+    wanted.set(block.label, live)
+    for (const one of predecessors.get(block.label)!) waiting.add(one)
+  }
+  let isChanged = false
+  for (const block of blocks) {
+    const kept: Block['operations'] = []
+    scan(block, (one) => kept.push(one))
+    isChanged ||= kept.length !== block.operations.length
+    block.operations = kept.reverse()
+  }
+  return isChanged
 }
 
 function slotInterference(

@@ -292,6 +292,7 @@ class Values implements Known {
   #outcomeOf(split: Split): boolean | undefined {
     const { test, width, left, right } = split
     const known = this.#read(left)
+    if (isSame(known, right) && (test === 'equal' || test === 'unequal')) return test === 'equal'
     if (isConstant(known) && isConstant(right)) return isTrue(test, width, known, right)
     if (isConstant(right) && (width === 64 || this.maxOf(left) <= U32_MAX)) {
       const settled = isSettled(test, this.maxOf(left), right)

@@ -223,6 +223,7 @@ const UNREACHED = [
   'localPort',
   'bypassed',
   'answeredNoRoute',
+  'answeredStray',
 ]
 
 /** When all connections have ended, nothing is left of them. */

@@ -128,6 +128,17 @@ export function greatest(operation: Operation, maxOf: (operand: Operand) => numb
   }
 }
 
+/**
+ * Does the verifier know less of the result than we do? Then a bound that it asks for has to stay, though we need none:
+ * it follows no division, no remainder, and no shift by what is not constant (kernel/bpf/verifier.c).
+ */
+export function isDark(operation: Operation): boolean {
+  if (operation.op !== 'alu') return false
+  const { operator, right } = operation
+  if (operator === 'divide' || operator === 'modulo') return true
+  return (operator === 'shr' || operator === 'sar' || operator === 'shl') && !isConstant(right)
+}
+
 function greatestOf(
   { operator, width, right }: Operation & { op: 'alu' },
   a: number,

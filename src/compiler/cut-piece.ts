@@ -1,8 +1,9 @@
 /**
  * One loop, cut: the function that does some rounds of it, and what stands in its place.
  */
+import { isNumber } from './arithmetic.ts'
 import { redirect } from './ssa.ts'
-import { fromBlocks, START, successorsOf, type Block } from './graph.ts'
+import { fromBlocks, START, successorsOf, type Block, type End } from './graph.ts'
 import {
   immediate,
   register,
@@ -48,6 +49,11 @@ function isSameMaker(a: number | Remade | null, b: number | Remade | null): bool
     b.index.kind === 'immediate' &&
     a.index.value === b.index.value
   )
+}
+
+/** A pointer that the loop asks for null was not asked before. */
+function asksForNull(end: End, pointer: number): boolean {
+  return end.op === 'branch' && end.left.number === pointer && isNumber(end.right, 0)
 }
 
 export class CutPiece {
@@ -115,7 +121,8 @@ export class CutPiece {
     const carried = numbers.filter((one) => written.has(one))
     const piece = this.#piece(inside, exits, {
       parameters: parameters.map((one): Parameter => {
-        return { register: register(one), bytes: pointers.get(one) as number }
+        const isNullable = inside.some(({ end }) => asksForNull(end, one)) && { isNullable: true }
+        return { register: register(one), bytes: pointers.get(one) as number, ...isNullable }
       }),
       enter: [...structs, ...this.#fetch(numbers)],
       leave: indices.map((list) => this.#hand(list)),

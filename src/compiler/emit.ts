@@ -10,7 +10,7 @@ import type { Instruction } from '../bpf/instruction.ts'
 import { AREA_MAP } from './area.ts'
 import { isConstant } from './arithmetic.ts'
 import type { Immediate, IrFunction, IrProgram, Located, Operand, Origin, Register } from './ir.ts'
-import { CPUS } from './symbols.ts'
+import { CPUS, tableOf } from './symbols.ts'
 
 export interface Emitted {
   readonly instructions: readonly Instruction[]
@@ -49,8 +49,11 @@ class Emission {
 
   run(): Emitted {
     for (const body of this.#program.functions) this.#function(body)
-    // Whoever asks which CPUs there are asks for areas, also where nothing of one is used in the end.
-    if ([...this.#patches.values()].includes(CPUS)) this.#mapOf(AREA_MAP)
+    // Whoever asks how many rows there are asks for the map, also where no row is used in the end.
+    for (const symbol of this.#patches.values()) {
+      const map = symbol === CPUS ? AREA_MAP : tableOf(symbol)
+      if (map !== undefined) this.#mapOf(map)
+    }
     return {
       instructions: this.#code,
       patches: this.#patches,

@@ -10,7 +10,7 @@
  *   frame[o, n]     if o > 0xf000 goto none; data + o; if that + n > data_end goto none
  */
 import { assert } from '../base/assert.ts'
-import { isNumber } from './arithmetic.ts'
+import { isConstant, isNumber } from './arithmetic.ts'
 import { AREA_MAP, argumentPlace, layOutArea, REASON, SEED, TICKS, type Area } from './area.ts'
 import { placeArguments } from './calls.ts'
 import { Code } from './code.ts'
@@ -18,6 +18,7 @@ import {
   immediate,
   type IrFunction,
   type IrProgram,
+  type IrTable,
   type Label,
   type Located,
   type Operand,
@@ -37,28 +38,25 @@ import { Unfit } from './unfit.ts'
  * since addresses that were checked once may be checked again for more bytes.
  */
 const HEADER_OFFSET_MAX = 0xf000
-/** A row with a constant index is taken for granted: whoever loads the program sees to it. None has so many. */
-const CONSTANT_ROW_MAX = 2 ** 24
 
 /** The first function becomes the one the kernel calls: it gets the context, and returns what is to be done. */
 export function expandProgram(program: IrProgram, target: Target): IrProgram {
   const area = layOutArea(program)
   const needs = needsOf(program)
-  const rows = new Map(program.tables.map(({ name, rowBytes }) => [name, rowBytes]))
+  const tables = new Map(program.tables.map((one) => [one.name, one]))
   const signatures = new Map(program.functions.map((one) => [one.name, one]))
   const least = new Map<string, number>()
   const functions = program.functions.map((body, i) =>
-    new Expansion(body, i === 0, { area, needs, rows, least, signatures, target }).run(),
+    new Expansion(body, i === 0, { area, needs, tables, least, signatures, target }).run(),
   )
-  const tables = program.tables.map((one) => ({ ...one, leastRows: least.get(one.name) ?? 1 }))
-  return { ...program, functions, tables }
+  const known = program.tables.map((one) => ({ ...one, leastRows: least.get(one.name) ?? 1 }))
+  return { ...program, functions, tables: known }
 }
 
 interface Surroundings {
   readonly area: Area
   readonly needs: ReadonlyMap<string, Needs>
-  /** Bytes of each table's. */
-  readonly rows: ReadonlyMap<string, number>
+  readonly tables: ReadonlyMap<string, IrTable>
   /** How many of each table's must be there; grows. */
   readonly least: Map<string, number>
   readonly signatures: ReadonlyMap<string, IrFunction>
@@ -142,7 +140,7 @@ class Expansion implements Writer {
       throw new Unfit(this.#body.origin, message, '(packet: Packet)')
     }
     this.#context = code.register()
-    const parameters = [{ register: this.#context, bytes: 0 }]
+    const parameters: Parameter[] = [{ register: this.#context, bytes: 0 }]
     if (needs.get(this.#body.name)!.area) {
       const cpu = code.register()
       code.add({ op: 'helper', helper: Helper.processor, arguments: [], to: cpu })
@@ -182,11 +180,11 @@ class Expansion implements Writer {
     }
     const placed = placeArguments(this.#body, parameters.length)
     for (const one of placed.inRegisters) {
-      const { register, bytes } = this.#body.parameters[one]!
-      parameters.push({ register: own[register.number]!, bytes })
+      const parameter = this.#body.parameters[one]!
+      parameters.push({ ...parameter, register: own[parameter.register.number]! })
     }
-    for (const { register, bytes } of parameters) {
-      if (bytes === undefined || bytes === 0) continue
+    for (const { register, bytes, isNullable } of parameters) {
+      if (bytes === undefined || bytes === 0 || isNullable === true) continue
       const there = code.label('there')
       const right = immediate(0)
       code.add({ op: 'branch', test: 'unequal', width: 64, left: register, right, label: there })
@@ -234,17 +232,20 @@ class Expansion implements Writer {
 
   #row(table: string, index: Operand, none: Label): Register {
     const { code } = this
-    const rowBytes = this.#around.rows.get(table)
-    assert(rowBytes !== undefined, `there is a table ${table}`)
-    if (index.kind === 'immediate') {
-      if (index.value >= 0 && index.value < CONSTANT_ROW_MAX) {
+    const known = this.#around.tables.get(table)
+    assert(known !== undefined, `there is a table ${table}`)
+    const { rowBytes, rows = 1 } = known
+    if (isConstant(index)) {
+      const { value } = index
+      if (value >= 0 && value < rows) {
+        // Taken for granted: whoever loads the program sees to it.
         const { least } = this.#around
-        least.set(table, Math.max(least.get(table) ?? 1, index.value + 1))
-        return this.#address(table, index.value * rowBytes)
+        least.set(table, Math.max(least.get(table) ?? 1, value + 1))
+        return this.#address(table, value * rowBytes)
       }
-      code.jump(none)
-      return code.copy(immediate(0))
+      return this.#row(table, code.copy(index), none)
     }
+    assert(index.kind === 'register', 'no index is a symbol')
     const right = { ...immediate(1), symbol: capacityOf(table) }
     const label = none
     code.add({ op: 'branch', test: 'greaterOrEqual', width: 64, left: index, right, label })

@@ -22,8 +22,7 @@ export function forgetInLoops(body: IrFunction, area: Register): IrFunction {
     const { into } = livenessOf(blocks, body.registerCount)
     const writers = writersIn(blocks, loop, true)
     const before = writersIn(blocks, loop, false)
-    const isExact = (one: number) =>
-      (before.get(one) ?? []).every(isConstantMove) && isCounter(writers.get(one)!, writers, one)
+    const isExact = (one: number) => isCounter(one, writers, before)
     const carried = [...into.get(loop.header)!].filter(
       (one) => writers.has(one) && !pointers.has(one) && !isExact(one),
     )
@@ -33,10 +32,6 @@ export function forgetInLoops(body: IrFunction, area: Register): IrFunction {
 }
 
 type Straight = Block['operations'][number]
-
-function isConstantMove(one: Straight): boolean {
-  return one.op === 'move' && one.from.kind === 'immediate'
-}
 
 /** What writes each register in the loop, or outside. */
 function writersIn(
@@ -58,22 +53,29 @@ function writersIn(
   return writers
 }
 
-/** Is the register only ever added a constant to? */
+/**
+ * Does the register begin with a constant, and is in the loop only ever added constants to? It may go through others,
+ * where ways through the loop meet.
+ */
 function isCounter(
-  own: readonly Straight[],
-  writers: ReadonlyMap<number, readonly Straight[]>,
   number: number,
+  inside: ReadonlyMap<number, readonly Straight[]>,
+  before: ReadonlyMap<number, readonly Straight[]>,
 ): boolean {
-  return own.every((one) => {
-    let step: Straight | undefined = one
-    while (step?.op === 'move' && step.from.kind === 'register') {
-      const before: readonly Straight[] | undefined = writers.get(step.from.number)
-      step = before?.length === 1 ? before[0] : undefined
+  const waiting = new Set([number])
+  for (const one of waiting) {
+    for (const step of before.get(one) ?? []) {
+      if (step.op !== 'move') return false
+      if (step.from.kind === 'register') waiting.add(step.from.number)
     }
-    if (step?.op !== 'alu' || step.operator !== 'add' || step.right.kind !== 'immediate')
-      return false
-    return step.left.kind === 'register' && step.left.number === number
-  })
+    for (const step of inside.get(one) ?? []) {
+      const isStep = step.op === 'alu' && step.operator === 'add' && step.right.kind === 'immediate'
+      const from = isStep ? step.left : step.op === 'move' ? step.from : undefined
+      if (from?.kind !== 'register') return false
+      waiting.add(from.number)
+    }
+  }
+  return true
 }
 
 /** Registers that may be pointers: the verifier lets none of them into memory. */

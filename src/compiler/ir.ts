@@ -198,6 +198,8 @@ export interface Parameter {
   readonly register: Register
   /** How many bytes lie behind it, if it is a pointer. */
   readonly bytes: number | undefined
+  /** A pointer that may be null, and the function asks. */
+  readonly isNullable?: boolean
 }
 
 /** A struct that a program has for itself, one for each CPU: zero when the program is loaded. */
@@ -209,6 +211,8 @@ export interface LocalStruct {
 export interface IrTable {
   readonly name: string
   readonly rowBytes: number
+  /** Rows as declared, where the text tells; whoever loads the program may give it others. */
+  readonly rows?: number
   /** Rows that the program takes for granted: it names some by constants. Only behind `expand`. */
   readonly leastRows?: number
 }

@@ -35,8 +35,6 @@ function lowerWrap(
   [width, mask, bits]: readonly [Range, number, 32 | 64],
 ): Operand {
   if (range !== undefined && !range.isRaw && isWithin(range, width)) return value
-  // A raw value is right in its 32 bits, and its upper half is zero already.
-  if (range?.isRaw === true && bits === 32) return value
   const to = code.register()
   code.add({
     op: 'alu',

@@ -71,7 +71,8 @@ export class Lowering {
     const parameters = names.map(({ type }) => {
       const view = type && this.checked.program.typeOf(file, type)
       const bytes = view?.kind === 'view' ? sizeOf(view.struct) : undefined
-      return { register: code.register(), bytes }
+      const isNullable = type?.isNullable === true ? { isNullable: true } : {}
+      return { register: code.register(), bytes, ...isNullable }
     })
     const values = new Map<string, Operand>(
       names.map(({ name }, i) => [name, parameters[i]!.register]),
@@ -112,7 +113,9 @@ export class Lowering {
     for (const { name } of file.tree.constants) {
       const entity = this.checked.program.resolve(file, name)
       if (entity?.kind === 'table' && tables.has(entity.name)) {
-        this.#tables.set(entity.name, { name: entity.name, rowBytes: sizeOf(entity.struct) })
+        const { name: table, struct, rows } = entity
+        const size = rows === undefined ? {} : { rows }
+        this.#tables.set(table, { name: table, rowBytes: sizeOf(struct), ...size })
       }
       if (entity?.kind !== 'value' || entity.local === undefined) continue
       if (!locals.has(entity.local) || entity.type.kind !== 'view') continue

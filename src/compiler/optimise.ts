@@ -17,7 +17,17 @@ export function optimise(
   options: ValueOptions = { isExpanded: false },
 ): IrProgram {
   const functions = program.functions.map((body) => optimiseFunction(body, options))
-  return { ...program, functions }
+  return { ...program, functions: reached(functions) }
+}
+
+/** Without functions whose calls are gone: the kernel takes none that nobody calls. */
+function reached(functions: readonly IrFunction[]): IrFunction[] {
+  const byName = new Map(functions.map((one) => [one.name, one]))
+  const found = new Set(functions.slice(0, 1))
+  for (const { operations } of found) {
+    for (const one of operations) if (one.op === 'call') found.add(byName.get(one.name)!)
+  }
+  return functions.filter((one) => found.has(one))
 }
 
 export function optimiseFunction(body: IrFunction, options: ValueOptions): IrFunction {

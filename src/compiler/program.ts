@@ -47,7 +47,13 @@ export type Entity =
   | { readonly kind: 'group'; readonly file: ProgramFile; readonly value: Expression }
   | { readonly kind: 'namespace'; readonly file: ProgramFile }
   | { readonly kind: 'struct'; readonly struct: Struct }
-  | { readonly kind: 'table'; readonly struct: Struct; readonly name: string }
+  /** `rows`: as declared, as far as the text tells. */
+  | {
+      readonly kind: 'table'
+      readonly struct: Struct
+      readonly name: string
+      readonly rows: number | undefined
+    }
   /** `table`: whose rows; undefined: over headers in a frame. */
   | { readonly kind: 'cursor'; readonly struct: Struct; readonly table: string | undefined }
   /** A constant that only running the file can tell. */
@@ -133,9 +139,10 @@ export class Program {
     }
     if (callee.kind === 'name' && callee.name === 'table') {
       const struct = call.arguments[1] && this.entityOf(file, call.arguments[1])
-      const [title] = call.arguments
+      const [title, , size] = call.arguments
       if (struct?.kind !== 'struct' || title?.kind !== 'string') return undefined
-      return { kind: 'table', struct: struct.struct, name: title.value }
+      const rows = size && this.evaluate(file, size)
+      return { kind: 'table', struct: struct.struct, name: title.value, rows }
     }
     if (callee.kind !== 'member') return undefined
     const owner = this.entityOf(file, callee.object)

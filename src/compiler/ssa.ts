@@ -105,9 +105,9 @@ class Construction {
   }
 
   run(): SsaFunction {
-    const parameters = this.#parameters.map(({ register: one, bytes }) => ({
-      register: this.#fresh(one),
-      bytes,
+    const parameters = this.#parameters.map((parameter) => ({
+      ...parameter,
+      register: this.#fresh(parameter.register),
     }))
     const trail: { label: Label; isLeaving: boolean; named: number[] }[] = [
       { label: this.#dominance.order[0]!.label, isLeaving: false, named: [] },

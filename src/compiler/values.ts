@@ -5,7 +5,7 @@
  * not either, if no store came between (memory-versions.ts); a branch whose outcome is known becomes a jump. What
  * nobody reads afterwards, dead-code.ts takes out.
  */
-import { bitsOf, greatest, isConstant, isSettled, isTrue, UNBOUNDED } from './arithmetic.ts'
+import { bitsOf, greatest, isConstant, isDark, isSettled, isTrue, UNBOUNDED } from './arithmetic.ts'
 import { dominanceOf } from './dominators.ts'
 import { oppositeOf, predecessorsOf, reachable, type Block, type End, type Split } from './graph.ts'
 import { immediate, writtenBy, type Label, type Operand, type Operation } from './ir.ts'
@@ -144,9 +144,8 @@ class Values implements Known {
 
   #visit(block: SsaBlock, before: readonly Block[]): void {
     if (before.length === 1) this.#learn(before[0]!.end, block.label)
-    this.#visitChoices(block)
+    const operations = this.#visitChoices(block)
     const versions = this.#memory.into.get(block.label)!.slice()
-    const operations: Block['operations'] = []
     for (const operation of block.operations) {
       const read = simplify(mapReads(operation, this.#read), this)
       this.#memory.step(operation, versions)
@@ -167,7 +166,9 @@ class Values implements Known {
     block.end = this.#settle(mapReads(block.end, this.#read))
   }
 
-  #visitChoices(block: SsaBlock): void {
+  /** What is left of choices between one and the same constant: where only a register can stand, it has to be there. */
+  #visitChoices(block: SsaBlock): Block['operations'] {
+    const settled: Block['operations'] = []
     block.choices = block.choices.filter(({ to, from }) => {
       const values = [...from.values()].map((one) => this.#resolve(one))
       const others = values.filter((one) => !(one.kind === 'register' && one.number === to.number))
@@ -175,12 +176,17 @@ class Values implements Known {
       if (first !== undefined && others.every((one) => isSame(one, first))) {
         this.#same.set(to.number, first)
         this.#max.set(to.number, this.maxOf(first))
+        if (first.kind === 'immediate') {
+          settled.push({ op: 'move', to, from: first })
+          this.#definitions.set(to.number, settled.at(-1)!)
+        }
         return false
       }
       // A value that comes round a loop has not been seen yet, and is unbounded.
       this.#max.set(to.number, Math.max(...values.map((one) => this.#maxAnywhere(one))))
       return true
     })
+    return settled
   }
 
   /** Keeps an operation, unless its result is there already. */
@@ -205,10 +211,8 @@ class Values implements Known {
     operations.push(read)
     if (to !== undefined) {
       this.#definitions.set(to.number, read)
-      this.#max.set(
-        to.number,
-        greatest(read, (one) => this.maxOf(one)),
-      )
+      const max = greatest(read, (one) => this.maxOf(one))
+      this.#max.set(to.number, this.#isExpanded && isDark(read) ? Math.max(max, U32_MAX) : max)
     }
     if (this.#isExpanded) return
     if (read.op === 'store' && this.maxOf(read.value) < 2 ** (8 * read.bytes)) {

@@ -7,13 +7,17 @@ import { Random } from '../../src/base/random.ts'
 import { enterOwnNetwork, notRoot } from '../kernel/own-network.ts'
 import { compareEngines, InKernel, inV8 } from './engines.ts'
 import { randomInputs } from './inputs.ts'
+import { stayOnOneProcessor } from './one-processor.ts'
 import { checkSmall, compileSmall, loadSmall, programsIn, smallProgramAt } from './small-program.ts'
 
 const INPUTS = 400
 const SEED = 20_251_127
 
 describe('each feature of the language, in V8 and in the kernel', { skip: notRoot }, () => {
-  before(() => enterOwnNetwork())
+  before(() => {
+    enterOwnNetwork()
+    stayOnOneProcessor()
+  })
 
   for (const path of programsIn('tests/compiler/features/')) {
     for (const attachment of ['xdp', 'tc'] as const) {

@@ -26,6 +26,8 @@ const PACKAGES = [
   { command: 'depmod', package: 'kmod', why: "the kernel's modules in their order" },
 ]
 const VIRTIOFSD = ['/usr/libexec/virtiofsd', '/usr/lib/qemu/virtiofsd']
+/** What is emulated takes so many times as long. */
+const EMULATED_SLOWNESS = 20
 /** What it takes to see the machine's root. */
 const FIRST_MODULES = ['virtio_pci', 'virtiofs', 'overlay', 'virtio_rng']
 
@@ -144,6 +146,7 @@ ${modules.map((module) => `/bin/busybox insmod /${module}`).join('\n')}
 cat > /root/tmp/command <<'END'
 cd '${process.cwd()}'
 export PATH='${process.env.PATH}' HOME=/root CI='${process.env.CI ?? ''}'
+export SLUICE_LAB_SLOWNESS=${values.kvm ? 1 : EMULATED_SLOWNESS}
 ${quoted}
 END
 /bin/busybox chroot /root /bin/bash /tmp/command < /dev/null

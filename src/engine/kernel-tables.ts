@@ -163,7 +163,10 @@ function makeMap(name: string, valueSize: number): number {
     return createMap({ type: 'array', ...shape })
   } catch (error) {
     if (!isKernelError(error, 'E2BIG')) throw error
-    throw new EngineProblem('this kernel is too old: maps of this size came with Linux 6.0', true)
+    throw new EngineProblem(
+      'this kernel has BPF arrays of a few MiB only, and our tables are larger (Linux 6.0 has such)',
+      true,
+    )
   }
 }
 

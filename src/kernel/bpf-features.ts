@@ -57,7 +57,7 @@ const SENTENCES: Readonly<Record<Fact, string>> = {
   debugLines: 'this kernel takes no debug information for BPF programs',
   mappableMaps: 'this kernel does not share the memory of BPF maps with processes (Linux 5.5 does)',
   largeValues:
-    'this kernel has BPF arrays with values of a few MiB only (Linux 6.0 has larger ones)',
+    'this kernel has BPF arrays of a few MiB only, and our tables are larger (Linux 6.0 has such)',
   fetchingAtomics:
     "this kernel's BPF does not read and change memory in one step (Linux 5.12 does)",
   jiffies: "this kernel's BPF has no clock of jiffies (Linux 5.6 has)",

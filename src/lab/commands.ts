@@ -7,9 +7,9 @@ import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Host } from './host.ts'
+import { SLOWNESS } from './slowness.ts'
 
-/** On a machine that is emulated (tools/kernel-vm.mjs) the verifier alone takes twelve seconds. */
-const READY_MS = 90_000
+const READY_MS = 20_000 * SLOWNESS
 const POLL_MS = 10
 /** Exit status of each of our commands: this machine lacks something. */
 const LACKING = 77

@@ -6,6 +6,7 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { callCommand, startCommand } from './commands.ts'
 import type { Host } from './host.ts'
+import { SLOWNESS } from './slowness.ts'
 
 export type EngineChoice = 'auto' | 'kernel' | 'v8'
 
@@ -17,7 +18,7 @@ export interface DirectorOptions {
   readonly more?: readonly string[]
 }
 
-const STOP_MS = 5000
+const STOP_MS = 5000 * SLOWNESS
 
 interface Status {
   readonly engine: string

@@ -16,8 +16,9 @@ import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CLIENT_HEADER, PAGE_BYTES, SERVER_HEADER } from './real-server-page.ts'
 import type { RequestKind, RequestResult } from './request-result.ts'
+import { SLOWNESS } from './slowness.ts'
 
-const PATIENCE_MS = 5000
+const PATIENCE_MS = 5000 * SLOWNESS
 const DATAGRAMS_PER_FLOW = 3
 /** Each of so many HTTP requests is an upload, of more than fits one segment. */
 const UPLOAD_EVERY = 5

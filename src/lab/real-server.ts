@@ -12,8 +12,9 @@ import type { Family, Host } from './host.ts'
 import { ECHO_PORT, HTTP_PORT } from './modes.ts'
 import { CLIENT_HEADER, PAGE_BYTES, SERVER_HEADER } from './real-server-page.ts'
 import { startScript } from './script.ts'
+import { SLOWNESS } from './slowness.ts'
 
-const READY_MS = 60_000
+const READY_MS = 10_000 * SLOWNESS
 const POLL_MS = 5
 
 type Protocol = `${'tcp' | 'udp'}${Family}`

@@ -13,10 +13,11 @@ import type { Host } from './host.ts'
 import { ECHO_PORT, HTTP_PORT } from './modes.ts'
 import type { RequestKind, RequestResult } from './request-result.ts'
 import { startScript } from './script.ts'
+import { SLOWNESS } from './slowness.ts'
 
 /** A phase lasts until that many requests of each kind began and ended in it. */
 const REQUESTS_PER_PHASE: Readonly<Record<RequestKind, number>> = { new: 180, kept: 180, udp: 90 }
-const PHASE_MAX_MS = 30_000
+const PHASE_MAX_MS = 30_000 * SLOWNESS
 
 /** Who asks: how many of each kind at a time, and how long each of them pauses between two requests. */
 export interface Load extends Readonly<Record<RequestKind, number>> {

@@ -19,9 +19,9 @@ export function act(packet: Packet): u32 {
   if (verdict === Verdict.pass) return pass()
   if (verdict === Verdict.send) return leave(flow.egress)
   if (verdict === Verdict.drop) return drop()
-  // Nothing waits here; the host's own stack keeps fragments for a while, counts them and gives them up.
-  if (reason === Reason.fragmentEarly) return pass()
   if (isCutter(flow.egress)) return leave(flow.egress)
+  // While no daemon runs nothing waits; the host's own stack keeps fragments for a while, and gives them up.
+  if (reason === Reason.fragmentEarly) return pass()
   return hold(flow.egress, flow.next0, flow.next1, flow.next2, flow.next3)
 }
 
@@ -33,8 +33,8 @@ function leave(egress: u32): u32 {
   return redirectLater(egress)
 }
 
-/** The device where frames are cut; and where they wait first, if their neighbour is not known. */
+/** The device where frames are cut; and where they wait, for their neighbour or the first of their fragments. */
 function isCutter(egress: u32): boolean {
   const common = settingsAt.at(0)
-  return common !== null && common.cutter === egress
+  return egress !== 0 && common !== null && common.cutter === egress
 }

@@ -38,6 +38,7 @@ import { recallPorts, rememberPorts } from './fragment.ts'
 import { PERHAPS_TUNNELLED, QUOTED, readIcmpError } from './icmp.ts'
 import { findLocalReply } from './local-port.ts'
 import { OPENED, openConnection } from './open.ts'
+import { waitForFirst } from './oversize.ts'
 import { IS_IP, PARSED, readEthernet, readIpv4, readIpv6, readRest } from './parse.ts'
 import { SctpState } from './sctp.ts'
 import { rolesOf } from './service.ts'
@@ -105,7 +106,7 @@ function decideIp(packet: Packet, read: u32): u32 {
   if (flow.fragment !== FragmentKind.none) {
     if (flow.protocol === Protocol.sctp) return Reason.sctpFragment
     if (flow.fragment === FragmentKind.first) rememberPorts(flow)
-    else if (!recallPorts(flow)) return Reason.fragmentEarly
+    else if (!recallPorts(flow)) return waitForFirst(packet, flow)
   }
   findConnection(toRoles, fromRoles)
   if (flow.direction === Direction.reply) return continueReply(packet)

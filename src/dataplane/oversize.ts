@@ -6,6 +6,9 @@
  * to go then stands in the place of the MAC addresses, which have still to be written:
  *
  *   0  egress, upper half | 2  row of `hops`, or NONE | 6  egress, lower half | 8  neighbour, if it is an IPv4 address
+ *
+ * A fragment that came before the first one of its datagram takes the same way, to wait there: with EARLY for a row,
+ * and the interface it came in on instead of the egress.
  */
 import { u16, u32 } from '../subset/integers.ts'
 import type { Packet } from '../subset/packet.ts'
@@ -18,6 +21,8 @@ import { hops, interfaces, NONE, settings } from './tables.ts'
 import { Reason } from './verdict.ts'
 
 export const ETHERNET_BYTES = 14
+/** No row of `hops`. */
+export const EARLY = 0xfffffffe
 
 const ethernetAt = Ethernet.cursor()
 const ipv4At = Ipv4.cursor()
@@ -25,6 +30,8 @@ const tcpAt = Tcp.cursor()
 const settingsAt = settings.cursor()
 const hopAt = hops.cursor()
 const longHopAt = hops.cursor()
+const earlyAt = Ethernet.cursor()
+const earlySettingsAt = settings.cursor()
 const interfaceAt = interfaces.cursor()
 
 /**
@@ -66,6 +73,19 @@ export function waitLong(packet: Packet, flow: Flow, hop: u32): u32 {
   else if (way !== null && way.mtu !== 0) flow.mtu = way.mtu
   if (u32(packet.length - ETHERNET_BYTES) <= flow.mtu) return Reason.nextHopUnresolved
   return leaveLong(packet, flow, hop, Reason.nextHopUnresolved)
+}
+
+/** A fragment whose datagram's first one has not come. @apart */
+export function waitForFirst(packet: Packet, flow: Flow): u32 {
+  const common = earlySettingsAt.at(0)
+  if (common === null || common.cutter === 0 || common.cutter === NONE) return Reason.fragmentEarly
+  const ethernet = earlyAt.at(packet, 0)
+  if (ethernet === null) return Reason.noRoom
+  ethernet.destinationHigh = u16(packet.ingress >>> 16)
+  ethernet.destinationLow = EARLY
+  ethernet.sourceHigh = u16(packet.ingress & 0xffff)
+  flow.egress = common.cutter
+  return Reason.fragmentEarly
 }
 
 function mayBeCut(packet: Packet, flow: Flow): boolean {

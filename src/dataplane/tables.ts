@@ -19,6 +19,7 @@
  */
 import { row, type ViewOf } from '../subset/struct.ts'
 import { table } from '../subset/table.ts'
+import { Fragment } from './fragment-row.ts'
 import * as limits from './limits.ts'
 import { tcpTransitions } from './tcp.ts'
 import { crcShifts } from './crc32c.ts'
@@ -390,29 +391,6 @@ export const InterfaceFlag = {
   /** Its driver sends frames that XDP received elsewhere. */
   takesXdp: 2,
 } as const
-
-/** A datagram in fragments: which ports its first one carried. */
-export const Fragment = row('fragment', {
-  source0: 'u32',
-  source1: 'u32',
-  source2: 'u32',
-  source3: 'u32',
-  destination0: 'u32',
-  destination1: 'u32',
-  destination2: 'u32',
-  destination3: 'u32',
-  identification: 'u32',
-  expires: 'u32',
-  sourcePort: 'u16',
-  destinationPort: 'u16',
-  protocol: 'u8',
-  family: 'u8',
-  spare: 'u16',
-  owner: 'atomic',
-  spare2: 'u32',
-  spare3: 'u32',
-  spare4: 'u32',
-})
 
 export const ReasonCounter = row('reasonCounter', { packets: 'u64' })
 /** Values of IPVS's switches, for the control plane alone; rows as in director/sysctls.ts. */

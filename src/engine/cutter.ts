@@ -1,27 +1,35 @@
 /**
- * Frames that are too long for their way, and that routers may cut: the kernel's packet path cannot make two frames of
- * one, so it sends them out by a device of ours, ready but for that and their MAC addresses; here they are cut, and
- * leave. In the place of the MAC addresses stands which way (dataplane/oversize.ts). A frame whose neighbour is not
- * known waits for it here.
+ * Frames that the kernel's packet path cannot finish come here by a device of ours. In the place of their MAC addresses
+ * stands what they are (dataplane/oversize.ts).
  *
- * The device goes with this process: while no daemon runs these frames, and no others, are dropped.
+ * Too long for their way, but routers may cut them: the path cannot make two frames of one. They are ready but for that
+ * and their addresses; here they are cut, and leave. One whose neighbour is not known waits for it here.
+ * Fragments before the first one of their datagram: they wait for it here (early-fragments.ts).
+ *
+ * The device goes with this process: while no daemon runs, long frames are dropped and early fragments left to the
+ * host.
  */
 import { wordsToIp } from '../base/ip.ts'
 import { Flow } from '../dataplane/flow.ts'
 import { findHop, isResolved } from '../dataplane/route.ts'
-import { hops, type Hop } from '../dataplane/tables.ts'
+import { flow } from '../dataplane/main.ts'
+import { EARLY } from '../dataplane/oversize.ts'
+import { hops, interfaces, type Hop } from '../dataplane/tables.ts'
 import { Readiness } from '../kernel/ffi.ts'
 import { changeLink } from '../kernel/link.ts'
 import type { NetlinkSocket } from '../kernel/netlink.ts'
 import { Tap } from '../kernel/tap.ts'
 import { noOffloads, VIRTIO_HEADER_SIZE } from '../kernel/virtio-header.ts'
 import type { TableSet } from '../subset/table.ts'
+import { EarlyFragments } from './early-fragments.ts'
 import { findResolved, writeAddresses } from './resolved-hop.ts'
 import { Transmitter } from './transmit.ts'
 import { WaitingFrames } from './waiting-frames.ts'
 
 /** Frames taken before Node's loop has its turn again. */
 const TURN = 64
+/** Between two looks for first fragments, while any fragments wait. */
+const LOOK_MS = 5
 const ETHERNET = 14
 /** Of a TAP device. */
 const MTU_MAX = 65_535 - ETHERNET
@@ -46,9 +54,23 @@ export class Cutter {
   readonly #bytes = new Uint8Array(FRAME_MAX)
   readonly #flow = Flow.local()
   readonly #onUnresolved: Asked
+  readonly #early: EarlyFragments
+  #look: NodeJS.Timeout | undefined
 
   private constructor(tap: Tap, tables: TableSet, onUnresolved: Asked) {
     this.#tap = tap
+    this.#early = new EarlyFragments({
+      pass: (memory, start, length) => tap.inject(memory, start, length),
+      send: (frame, departure) => {
+        if (departure.egress === tap.interfaceIndex) this.#send(frame)
+        else this.#transmitter.sendCopy(frame, departure)
+      },
+      hold: (frame, { egress }) => {
+        if (egress === tap.interfaceIndex) return this.#send(frame)
+        const { next0, next1, next2, next3 } = flow
+        this.#wait(frame, egress, wordsToIp(next0, next1, next2, next3))
+      },
+    })
     this.#tables = tables
     this.#onUnresolved = onUnresolved
     this.#readiness = new Readiness(tap.fd, () => this.#takeSome())
@@ -84,10 +106,12 @@ export class Cutter {
 
   #send(frame: Uint8Array): void {
     // What the host itself sends out by every interface is for many.
-    if (frame.length < ETHERNET + IPV6_HEADER || (frame[0]! & MULTICAST) !== 0) return
+    if (frame.length < ETHERNET || (frame[0]! & MULTICAST) !== 0) return
     const view = new DataView(frame.buffer, frame.byteOffset, frame.length)
     const egress = ((view.getUint16(0) << 16) | view.getUint16(6)) >>> 0
     const row = view.getUint32(2)
+    if (row === EARLY) return this.#takeEarly(frame, view, egress)
+    if (frame.length < ETHERNET + IPV6_HEADER) return
     const known = row < hops.memory.capacity ? hops.row(row) : undefined
     if (known !== undefined && isResolved(known) && known.interface === egress) {
       return this.#cut(frame, known)
@@ -98,15 +122,33 @@ export class Cutter {
       return
     }
     const hop = findResolved(egress, address)
-    if (hop !== undefined) return this.#cut(frame, hop)
-    const waiting = {
-      bytes: frame.slice(),
-      offloads: PLAIN,
-      grown: 0,
-      outerBytes: 0,
-      since: performance.now(),
-    }
-    if (this.#waiting.add(egress, address, waiting)) this.#onUnresolved(egress, address)
+    if (hop === undefined) this.#wait(frame, egress, address)
+    else this.#cut(frame, hop)
+  }
+
+  #wait(frame: Uint8Array, egress: number, address: string): void {
+    const waiting = { bytes: frame.slice(), offloads: PLAIN, grown: 0, outerBytes: 0 }
+    const isFirst = this.#waiting.add(egress, address, { ...waiting, since: performance.now() })
+    if (isFirst) this.#onUnresolved(egress, address)
+  }
+
+  /** It came in on `ingress`, addressed to that interface. */
+  #takeEarly(frame: Uint8Array, view: DataView, ingress: number): void {
+    if (ingress >= interfaces.memory.capacity) return
+    const { macHigh, macLow } = interfaces.row(ingress)
+    view.setUint16(0, macHigh)
+    view.setUint32(2, macLow)
+    this.#early.take({ bytes: frame.slice(), ingress })
+    if (this.#early.length > 0) this.#look ??= setInterval(() => this.#lookForFirst(), LOOK_MS)
+  }
+
+  #lookForFirst(): void {
+    this.#tables.use()
+    this.#early.look()
+    this.#transmitter.flush()
+    if (this.#early.length > 0) return
+    clearInterval(this.#look)
+    this.#look = undefined
   }
 
   #cut(frame: Uint8Array, hop: Hop): void {
@@ -140,14 +182,17 @@ export class Cutter {
   /** Gives up what has waited too long. */
   tick(): void {
     this.#waiting.expire(performance.now())
+    this.#early.tick()
   }
 
   counters(): Record<string, number> {
     const { cut, noInterface } = this.#transmitter
-    return { cut, cutInVain: this.#lost + this.#waiting.dropped + noInterface }
+    const cutInVain = this.#lost + this.#waiting.dropped + noInterface
+    return { cut, cutInVain, ...this.#early.counters() }
   }
 
   close(): void {
+    clearInterval(this.#look)
     this.#readiness.stop()
     this.#transmitter.close()
     this.#tap.close()

@@ -17,39 +17,24 @@ import { wordsToIp } from '../base/ip.ts'
 import { setNow, TICKS_PER_SECOND } from '../subset/clock.ts'
 import { Packet } from '../subset/packet.ts'
 import { allocateTables, type TableSet } from '../subset/table.ts'
-import { FragmentKind } from '../dataplane/flow.ts'
 import { flow, forward } from '../dataplane/main.ts'
 import { TABLES } from '../dataplane/tables.ts'
 import { Reason, Verdict, verdictOf } from '../dataplane/verdict.ts'
 import { isClaimed } from '../kernel/claim.ts'
-import { addressOf, Readiness } from '../kernel/ffi.ts'
+import { Readiness } from '../kernel/ffi.ts'
 import { IngressClaim } from '../kernel/ingress-claim.ts'
 import { PacketSocket } from '../kernel/packet-socket.ts'
 import { Tap } from '../kernel/tap.ts'
-import type { FrameMemory } from '../kernel/send-queue.ts'
-import {
-  clearVirtioHeader,
-  GsoType,
-  noOffloads,
-  VIRTIO_HEADER_SIZE,
-  VirtioFlag,
-  type FrameOffloads,
-} from '../kernel/virtio-header.ts'
+import { GsoType, noOffloads, VirtioFlag, type FrameOffloads } from '../kernel/virtio-header.ts'
 import type { AttachedInterface, Engine, EngineClaims, EngineEvents, EngineLink } from './engine.ts'
 import { findResolved, writeAddresses } from './resolved-hop.ts'
+import { EarlyFragments } from './early-fragments.ts'
 import { Transmitter, type Departure } from './transmit.ts'
-import { WaitingFragments } from './waiting-fragments.ts'
 import { WaitingFrames } from './waiting-frames.ts'
-
-const PLAIN = noOffloads()
 
 /** Frames between two flushes, and between two turns of Node's loop. */
 const BATCH = 64
 const TURN = 1024
-
-/** Where the frame begins in memory of this process: behind room for what tunnels put on, aligned as in the ring. */
-const EARLY_START = 142
-const FRAME_MAX = 68 << 10
 
 export interface V8EngineOptions {
   /** Rows by table name, where not the default. */
@@ -77,9 +62,7 @@ export class V8Engine implements Engine {
   readonly #tap: Tap
   readonly #transmitter = new Transmitter()
   readonly #waiting = new WaitingFrames()
-  readonly #fragments = new WaitingFragments()
-  /** Where a fragment that waited lies while it is forwarded. */
-  readonly #early: FrameMemory
+  readonly #early: EarlyFragments
   readonly #packet = new Packet()
   readonly #departure: Departure
   /** Slots of the batch in hand. */
@@ -99,8 +82,11 @@ export class V8Engine implements Engine {
     this.#slots = options.slots
     this.#claim = claim
     this.#tap = tap
-    const early = new Uint8Array(EARLY_START + FRAME_MAX)
-    this.#early = { bytes: new DataView(early.buffer), address: addressOf(early) }
+    this.#early = new EarlyFragments({
+      pass: (memory, start, length) => this.#tap.inject(memory, start, length),
+      send: (frame, departure) => this.#transmitter.sendCopy(frame, departure),
+      hold: (frame, departure) => this.#wait(frame, departure),
+    })
     this.#departure = { egress: 0, mtu: 0, offloads: noOffloads(), grown: 0, outerBytes: 0 }
   }
 
@@ -219,8 +205,8 @@ export class V8Engine implements Engine {
     if (verdict === Verdict.pass) this.#tap.inject(memory, frameStart, frameLength)
     else if (verdict === Verdict.send) this.#send(port)
     else if (reason === Reason.fragmentEarly) this.#keep(port)
-    else if (verdict === Verdict.hold) this.#hold(socket.offloads, frameStart)
-    if (flow.fragment === FragmentKind.first) this.#forwardEarly()
+    else if (verdict === Verdict.hold) this.#hold(port)
+    this.#early.follow()
   }
 
   /** A fragment that came before the first one of its datagram. */
@@ -228,56 +214,40 @@ export class V8Engine implements Engine {
     const { frameStart, frameLength, memory } = socket
     const { buffer, byteOffset } = memory.bytes
     const bytes = new Uint8Array(buffer, byteOffset + frameStart, frameLength).slice()
-    this.#fragments.add(flow, { bytes, ingress: index }, performance.now())
-  }
-
-  /** The first fragment of a datagram was forwarded: those that came before it follow. */
-  #forwardEarly(): void {
-    const packet = this.#packet
-    const memory = this.#early
-    for (const { bytes, ingress } of this.#fragments.take(flow)) {
-      const { buffer, byteLength } = memory.bytes
-      new Uint8Array(buffer).set(bytes, EARLY_START)
-      packet.point(memory.bytes, EARLY_START, bytes.length, VIRTIO_HEADER_SIZE, byteLength)
-      packet.ingress = ingress
-      const verdict = verdictOf(forward(packet))
-      if (verdict === Verdict.pass) {
-        clearVirtioHeader(memory.bytes, EARLY_START - VIRTIO_HEADER_SIZE)
-        this.#tap.inject(memory, EARLY_START, bytes.length)
-      } else if (verdict === Verdict.send) {
-        const { egress, mtu, outerBytes } = flow
-        const frame = new Uint8Array(buffer, packet.start, packet.length)
-        this.#transmitter.sendCopy(frame, { egress, mtu, outerBytes, offloads: PLAIN, grown: 0 })
-      } else if (verdict === Verdict.hold) this.#hold(PLAIN, EARLY_START)
-    }
+    this.#early.keep(flow, { bytes, ingress: index })
   }
 
   #send({ socket }: Port): void {
-    const packet = this.#packet
+    const { start, length } = this.#packet
+    this.#transmitter.send(socket.memory, start, length, this.#depart(socket))
+  }
+
+  #hold({ socket }: Port): void {
+    const { bytes, start, length } = this.#packet
+    const frame = new Uint8Array(bytes.buffer, bytes.byteOffset + start, length)
+    this.#wait(frame, this.#depart(socket))
+  }
+
+  /** How the frame that came by `socket` leaves. One object, again and again. */
+  #depart(socket: PacketSocket): Departure {
     const departure = this.#departure
     departure.egress = flow.egress
     departure.mtu = flow.mtu
     departure.outerBytes = flow.outerBytes
-    departure.grown = socket.frameStart - packet.start
+    departure.grown = socket.frameStart - this.#packet.start
     departure.offloads = socket.offloads
     // A large frame that became an answer stands for itself.
-    if (packet.segmentSize !== socket.offloads.gsoSize) departure.offloads = single(socket.offloads)
-    this.#transmitter.send(socket.memory, packet.start, packet.length, departure)
+    const { segmentSize } = this.#packet
+    if (segmentSize !== socket.offloads.gsoSize) departure.offloads = single(socket.offloads)
+    return departure
   }
 
-  /** The frame, which began at `start` when it came in, waits for its neighbour. */
-  #hold(offloads: FrameOffloads, start: number): void {
-    const packet = this.#packet
-    const { buffer, byteOffset } = packet.bytes
+  /** The frame that `flow` describes waits for its neighbour. */
+  #wait(frame: Uint8Array, { egress, offloads, grown, outerBytes }: Departure): void {
     const address = wordsToIp(flow.next0, flow.next1, flow.next2, flow.next3)
-    const isFirst = this.#waiting.add(flow.egress, address, {
-      bytes: new Uint8Array(buffer, byteOffset + packet.start, packet.length).slice(),
-      offloads: { ...offloads },
-      grown: start - packet.start,
-      outerBytes: flow.outerBytes,
-      since: performance.now(),
-    })
-    if (isFirst) this.#events.onUnresolved(flow.egress, address)
+    const waiting = { bytes: frame.slice(), offloads: { ...offloads }, grown, outerBytes }
+    const isFirst = this.#waiting.add(egress, address, { ...waiting, since: performance.now() })
+    if (isFirst) this.#events.onUnresolved(egress, address)
   }
 
   releaseWaiting(interfaceIndex: number, address: string): void {
@@ -302,7 +272,7 @@ export class V8Engine implements Engine {
 
   tick(): void {
     this.#waiting.expire(performance.now())
-    this.#fragments.expire(performance.now())
+    this.#early.tick()
     this.tables.use()
     this.#readClock()
   }
@@ -319,8 +289,7 @@ export class V8Engine implements Engine {
       refusedByHost: tapErrors,
       waiting: this.#waiting.length,
       waitedInVain: this.#waiting.dropped,
-      fragmentsWaiting: this.#fragments.length,
-      fragmentsInVain: this.#fragments.dropped,
+      ...this.#early.counters(),
       ...this.#transmitter.counters(),
     }
   }

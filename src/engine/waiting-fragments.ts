@@ -48,6 +48,17 @@ export class WaitingFragments {
     return datagram?.fragments ?? []
   }
 
+  /** Those of datagrams whose ports are known by now, as `isKnown` says of any of their fragments. */
+  takeKnown(isKnown: (fragment: WaitingFragment) => boolean): readonly WaitingFragment[] {
+    const taken: WaitingFragment[] = []
+    for (const [id, { fragments }] of this.#datagrams) {
+      if (!isKnown(fragments[0]!)) continue
+      this.#datagrams.delete(id)
+      taken.push(...fragments)
+    }
+    return taken
+  }
+
   /** Gives up what has waited too long at `nowMs`. */
   expire(nowMs: number): void {
     for (const { sinceMs } of this.#datagrams.values()) {

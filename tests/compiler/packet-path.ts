@@ -8,7 +8,7 @@ import { toArtefact } from '../../src/compiler/artefact.ts'
 import { checkProgram, type CheckedProgram } from '../../src/compiler/check.ts'
 import { compile, type CompileOptions } from '../../src/compiler/compile.ts'
 import type { Attachment } from '../../src/compiler/target.ts'
-import { WORD_BYTES } from '../../src/compiler/target-xdp.ts'
+import { WORD_BYTES, WORD_MARK } from '../../src/compiler/target-xdp.ts'
 import { TABLES } from '../../src/dataplane/tables.ts'
 import { Reason, Verdict, verdictOf } from '../../src/dataplane/verdict.ts'
 import type { AnyTable, TableSet } from '../../src/subset/table.ts'
@@ -88,9 +88,11 @@ export class KernelPacketPath {
     const outcome = this.#program.run(frame, ingress, input)
     const { frame: after, reason } = outcome
     const isGoing = [Verdict.send, Verdict.hold].some((one) => one === verdictOf(reason))
-    const hasWord = isGoing && outcome.verdict === XDP_PASS && reason !== Reason.fragmentEarly
-    if (this.#program.attachment !== 'xdp' || !hasWord) return { ...outcome, word: [] }
     const view = new DataView(after.buffer, after.byteOffset)
+    // An early fragment is left to the host if nobody keeps it for us.
+    const isLeft = reason === Reason.fragmentEarly && view.getUint32(0, true) !== WORD_MARK
+    const hasWord = isGoing && outcome.verdict === XDP_PASS && !isLeft
+    if (this.#program.attachment !== 'xdp' || !hasWord) return { ...outcome, word: [] }
     const word = Array.from({ length: WORD_BYTES / 4 }, (_, i) => view.getUint32(4 * i, true))
     return { ...outcome, frame: after.subarray(WORD_BYTES), word }
   }

@@ -4,7 +4,8 @@
  *
  * All candidates take turns in one process, frame by frame the same flows, and the time of making the frame is taken
  * off (yardsticks/measure.c). What counts are the ratios: NAT and DR to the C program that translates, TUN to the one
- * that encapsulates, a frame that is none of ours to the empty program. Best of the rounds.
+ * that encapsulates, a frame that is none of ours to the empty program. Best of the rounds. `v4`: the program for a
+ * director that has to do with IPv4 alone, beside the general one.
  *
  *   npm run bench -- kernel [--rounds=5] [--repeat=1000000] [--cpu=1]
  */
@@ -22,9 +23,12 @@ const option = (name: string, usual: string) =>
   process.argv.find((word) => word.startsWith(`--${name}=`))?.split('=')[1] ?? usual
 
 const CANDIDATES = [
-  { name: 'Sluice NAT', forwarding: 'masquerade', peer: 'nat' },
-  { name: 'Sluice DR', forwarding: 'direct', peer: 'nat' },
-  { name: 'Sluice TUN', forwarding: 'tunnel', peer: 'tunnel' },
+  { name: 'NAT', forwarding: 'masquerade', peer: 'nat', isForIpv4: false },
+  { name: 'NAT, v4', forwarding: 'masquerade', peer: 'nat', isForIpv4: true },
+  { name: 'DR', forwarding: 'direct', peer: 'nat', isForIpv4: false },
+  { name: 'DR, v4', forwarding: 'direct', peer: 'nat', isForIpv4: true },
+  { name: 'TUN', forwarding: 'tunnel', peer: 'tunnel', isForIpv4: false },
+  { name: 'TUN, v4', forwarding: 'tunnel', peer: 'tunnel', isForIpv4: true },
 ] as const
 
 interface Measured {
@@ -42,9 +46,9 @@ try {
   compileYardsticks()
   mountBpfFilesystem(pins)
   try {
-    const pinned = CANDIDATES.map(({ name, forwarding }) => {
-      pin(loadFurnished(forwarding), join(pins, forwarding))
-      return `${name}=${join(pins, forwarding)}`
+    const pinned = CANDIDATES.map(({ name, forwarding, isForIpv4 }, i) => {
+      pin(loadFurnished(forwarding, isForIpv4), join(pins, String(i)))
+      return `${name}=${join(pins, String(i))}`
     })
     const words = [join(folder, 'yardsticks.o'), option('rounds', '5'), option('repeat', '1000000')]
     const output = execFileSync(

@@ -2,6 +2,7 @@
  * The packet path as XDP program with tables of its own, furnished for measuring and attached to nothing.
  */
 import type { ForwardingMethod } from '../../src/director/model.ts'
+import { IPV4_ONLY } from '../../src/compiler/programs.ts'
 import { TABLES } from '../../src/dataplane/tables.ts'
 import { AREA, createMaps, loadArtefact } from '../../src/kernel/bpf-artefact.ts'
 import { mapMemory } from '../../src/kernel/bpf-map.ts'
@@ -17,9 +18,10 @@ const SERVERS = 100
 const CONNECTIONS_MAX = 2_000_000
 const HERTZ = 250
 
-/** The program's descriptor. */
-export function loadFurnished(forwarding: ForwardingMethod): number {
-  const artefact = compilePacketPath('xdp', { clock: 'jiffies' })
+/** The program's descriptor; `isForIpv4`: made for a director that has to do with IPv4 alone. */
+export function loadFurnished(forwarding: ForwardingMethod, isForIpv4: boolean): number {
+  const settled = isForIpv4 ? IPV4_ONLY : {}
+  const artefact = compilePacketPath('xdp', { clock: 'jiffies', settled })
   const rows = new Map(TABLES.map(({ name, capacity }) => [name, capacity]))
   const maps = createMaps(artefact, rows)
   const memories = TABLES.map(({ name, struct, contents, capacity }) => {

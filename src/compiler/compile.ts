@@ -8,7 +8,7 @@ import { emit, type Emitted } from './emit.ts'
 import { expandProgram } from './expand.ts'
 import { inlineCalls } from './inline.ts'
 import type { IrProgram } from './ir.ts'
-import { lowerProgram } from './lower.ts'
+import { lowerProgram, type SettledFields } from './lower.ts'
 import { optimise } from './optimise.ts'
 import { allocateRegisters } from './registers.ts'
 import { settleParameters } from './settle-parameters.ts'
@@ -30,6 +30,7 @@ export const PASSES = [
 export type Pass = (typeof PASSES)[number]
 
 export interface CompileOptions extends TargetOptions {
+  readonly settled?: SettledFields
   readonly onPass?: (pass: Pass, program: IrProgram) => void
 }
 
@@ -49,10 +50,10 @@ export function compile(
     options.onPass?.(pass, program)
     return program
   }
-  const lowered = show('lower', lowerProgram(checked, path, name))
+  const lowered = show('lower', lowerProgram(checked, path, name, options.settled))
   const settled = show('settle', settleParameters(lowered))
   const inlined = show('inline', inlineCalls(settled))
-  const whole = show('optimise', optimise(inlined))
+  const whole = show('optimise', withoutUncalled(optimise(inlined)))
   const cut = show('cut', optimise(cutLoops(whole)))
   const optimised = show('fields', optimise(removeUnreadFields(cut)))
   const target = targetOf(options)
@@ -62,4 +63,15 @@ export function compile(
   show('registers', program)
   checkStack(program)
   return { ...emit(program), area: layOutArea(optimised), program }
+}
+
+/** What was known may have left functions without a caller, which the kernel would not count. */
+function withoutUncalled(program: IrProgram): IrProgram {
+  const bodies = new Map(program.functions.map((body) => [body.name, body]))
+  const [entry] = program.functions
+  const called = new Set([entry!.name])
+  for (const name of called) {
+    for (const one of bodies.get(name)!.operations) if (one.op === 'call') called.add(one.name)
+  }
+  return { ...program, functions: program.functions.filter(({ name }) => called.has(name)) }
 }

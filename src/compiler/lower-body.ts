@@ -44,6 +44,7 @@ export class BodyLowering {
       program: this.#program,
       checked,
       findLocal: (name) => this.#scopes.findLast((scope) => scope.has(name))?.get(name),
+      settledField: ({ name }, field) => lowering.settled[name]?.[field],
       call: (callee, values) => lowering.call(code, callee, values),
     })
   }

@@ -23,6 +23,8 @@ export interface Frame {
   readonly checked: CheckedFunction
   /** The register of a parameter, let or const; undefined: no local of that name. */
   findLocal(name: string): Operand | undefined
+  /** What a field of a struct always is, if that is settled. */
+  settledField(struct: Struct, field: string): number | undefined
   /** Calls a function of the program; its result, if it has one. */
   call(
     callee: Entity & { readonly kind: 'function' },
@@ -133,6 +135,8 @@ export class ValueLowering {
       return to
     }
     assert(owner.kind === 'view', 'a member is of a packet or a view')
+    const settled = this.#frame.settledField(owner.struct, member.name)
+    if (settled !== undefined) return immediate(settled)
     const base = code.inRegister(this.value(member.object))
     return this.#load(base, owner.struct, member.name)
   }
@@ -153,6 +157,7 @@ export class ValueLowering {
     const { code } = this.#frame
     const owner = this.#typeOf(target.object)
     assert(owner.kind === 'view', 'only fields of views are assigned to')
+    if (this.#frame.settledField(owner.struct, target.name) !== undefined) return
     const base = code.inRegister(this.value(target.object))
     const { offset, bytes } = placeOf(owner.struct, target.name)
     let stored = value

@@ -13,21 +13,31 @@ import { BodyLowering } from './lower-body.ts'
 import type { Entity, ProgramFile } from './program.ts'
 import type { FunctionDeclaration } from './tree.ts'
 
+/** Fields, by struct, that have one value wherever the program is to run: read as that, and never written. */
+export type SettledFields = Readonly<Record<string, Readonly<Record<string, number>>>>
+
 /** The program that begins with function `name` of the file at `path`. Its check found nothing wrong. */
-export function lowerProgram(checked: CheckedProgram, path: string, name: string): IrProgram {
+export function lowerProgram(
+  checked: CheckedProgram,
+  path: string,
+  name: string,
+  settled: SettledFields = {},
+): IrProgram {
   assert(checked.diagnostics.length === 0, 'only what is right is compiled')
-  return new Lowering(checked).run(path, name)
+  return new Lowering(checked, settled).run(path, name)
 }
 
 export class Lowering {
   readonly checked: CheckedProgram
+  readonly settled: SettledFields
   readonly #names = new Map<FunctionDeclaration, string>()
   readonly #waiting: CheckedFunction[] = []
   readonly #tables = new Map<string, IrTable>()
   readonly #locals = new Map<string, LocalStruct>()
 
-  constructor(checked: CheckedProgram) {
+  constructor(checked: CheckedProgram, settled: SettledFields) {
     this.checked = checked
+    this.settled = settled
   }
 
   run(path: string, name: string): IrProgram {

@@ -60,12 +60,12 @@ export function enterTc(writer: Writer): void {
   if (writer.wantsPartial) notePartial(writer)
 }
 
-/** The EtherType, which no sum of ours covers: 0x0800 and 0x86dd come back as they were. */
+/** The EtherType, which no sum of ours covers. */
 const TRIED = 12
 
 /**
  * Is the transport checksum left to hardware? No field of the context says so, but a helper does nothing then: it is
- * asked to change another field, and to change it back. Only where somebody will want to know.
+ * asked to change another field, which is written back. Only where somebody will want to know.
  */
 function notePartial(writer: Writer): void {
   const { code } = writer
@@ -78,18 +78,17 @@ function notePartial(writer: Writer): void {
     code.add({ op: 'load', bytes: 2, to, base, offset: TRIED })
     return to
   }
-  const replace = (from: number, to: number) => {
-    const values = [TRIED, from, to, 2].map((value) => immediate(value))
-    helper(writer, Helper.replaceChecksum, [writer.context, ...values])
-  }
   store(immediate(0))
   const before = read()
-  replace(0, 1)
+  const values = [TRIED, 0, 1, 2].map((value) => immediate(value))
+  helper(writer, Helper.replaceChecksum, [writer.context, ...values])
   branch(writer, read(), 'unequal', before, whole)
   store(immediate(1))
   code.jump(known)
   code.mark(whole)
-  replace(1, 0)
+  // As it was; changing it back by the helper would make 0xffff, which also is a zero, the other one.
+  const base = writer.frame(immediate(0), TRIED + 2, known)
+  code.add({ op: 'store', bytes: 2, base, offset: TRIED, value: before })
   code.mark(known)
 }
 

@@ -75,6 +75,7 @@ export class DirectorDaemon {
       {
         onUnresolved: (interfaceIndex, ip) => this.#network.resolve({ interfaceIndex, ip }),
         onProblem: (text) => log('warning', text),
+        isIpv4Only: () => this.#director.isIpv4Only,
       },
       log,
     )
@@ -110,15 +111,17 @@ export class DirectorDaemon {
 
   #makeCalls(): CallTable {
     const { tables } = this.#engine
+    const calls = directorCalls({
+      director: this.#director,
+      use: () => tables.use(),
+      applied: () => this.#claims.applied(),
+      onServerAdded: (address) => this.#network.addServer(address),
+      freePages,
+      mtuOf: (name) => this.#links.find((link) => link.name === name)?.mtu,
+    })
     return {
-      ...directorCalls({
-        director: this.#director,
-        use: () => tables.use(),
-        applied: () => this.#claims.applied(),
-        onServerAdded: (address) => this.#network.addServer(address),
-        freePages,
-        mtuOf: (name) => this.#links.find((link) => link.name === name)?.mtu,
-      }),
+      ...calls,
+      ...announced(calls, this.#engine),
       status: () => {
         tables.use()
         const uptimeS = (performance.now() - this.#startedMs) / 1000
@@ -150,6 +153,8 @@ export class DirectorDaemon {
     if (attached.length === 0 && missing.length === 0) {
       this.#log('warning', 'no interface with an address is up: none is attached yet')
     }
+    this.#engine.beginChange()
+    this.#engine.endChange()
     this.#housekeeping.start()
     this.#keepServers = setTimeout(() => this.#forgetServers(), KEEP_SERVERS_INTERVAL_MS)
   }
@@ -259,6 +264,29 @@ function beginOrAdopt(
   }
   if (connectionsMax !== undefined) tables.settings.row(0).connectionsMax = connectionsMax
   return { director: new Director(adoptTables(), wait), hops: Hops.adopt() }
+}
+
+/** Those calls that may change which addresses are in the tables: the engine hears before and afterwards. */
+function announced(calls: ReturnType<typeof directorCalls>, engine: Engine) {
+  const announce =
+    <P, R>(call: (parameters: P) => R | Promise<R>) =>
+    async (parameters: P): Promise<R> => {
+      engine.beginChange()
+      try {
+        return await call(parameters)
+      } finally {
+        engine.endChange()
+      }
+    }
+  return {
+    'service.add': announce(calls['service.add']),
+    'server.add': announce(calls['server.add']),
+    'local.add': announce(calls['local.add']),
+    'service.delete': announce(calls['service.delete']),
+    'server.delete': announce(calls['server.delete']),
+    'service.flush': announce(calls['service.flush']),
+    'table.commit': announce(calls['table.commit']),
+  }
 }
 
 function faultText(error: unknown): string {

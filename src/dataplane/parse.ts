@@ -126,6 +126,7 @@ export function readIpv6(packet: Packet, flow: Flow): u32 {
   if (ip.versionClassFlow >>> 28 !== 6) return Reason.malformed
   if (ETHERNET_BYTES + 40 + ip.payloadLength > packet.length) return Reason.truncated
   flow.family = 6
+  if (flow.family !== 6) return Reason.notOurs // in a program for IPv4 alone it cannot be written
   flow.source0 = ip.source0
   flow.source1 = ip.source1
   flow.source2 = ip.source2

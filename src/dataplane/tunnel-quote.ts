@@ -149,6 +149,7 @@ function readInner6(packet: Packet, flow: Flow): boolean {
   flow.source0 = ip.source0
   flow.source1 = ip.source1
   flow.source2 = ip.source2
+  if (flow.source2 !== ip.source2) return false // as in parse.ts
   flow.source3 = ip.source3
   flow.destination0 = ip.destination0
   flow.destination1 = ip.destination1

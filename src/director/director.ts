@@ -9,6 +9,7 @@
  * there, `service.locals` for local addresses. What must be there before stands before it, what only follows from it
  * behind; adopt.ts makes up for what is missing behind.
  */
+import { familyOf } from '../base/ip.ts'
 import { Role, ServerFlag, ServiceFlag } from '../dataplane/tables.ts'
 import { Switch } from '../dataplane/switch.ts'
 import * as tables from '../dataplane/tables.ts'
@@ -29,6 +30,7 @@ import {
   noServer,
   noService,
   refuse,
+  serviceFamily,
   serverText,
   serviceText,
 } from './check.ts'
@@ -157,6 +159,15 @@ export class Director {
   /** Does a server have this address, or did one that connections still name? */
   get serverAddresses(): { has(address: string): boolean } {
     return this.#model.addresses
+  }
+
+  /** Is there no service, and no server, with an IPv6 address? */
+  get isIpv4Only(): boolean {
+    for (const { key, servers } of this.#model.services.values()) {
+      if (serviceFamily(key) === 6) return false
+      if (servers.some((server) => familyOf(server.key.address) === 6)) return false
+    }
+    return true
   }
 
   /** Virtual services, and real servers of all of them. */

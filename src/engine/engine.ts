@@ -26,6 +26,8 @@ export interface EngineEvents {
   /** A frame waits for this neighbour's MAC address: have it resolved, then call `releaseWaiting`. */
   onUnresolved(interfaceIndex: number, address: string): void
   onProblem(text: string): void
+  /** Has what is in the tables to do with IPv4 alone? */
+  isIpv4Only?(): boolean
 }
 
 /** An interface to take frames from. */
@@ -64,6 +66,9 @@ export interface Engine {
   readonly attached: readonly AttachedInterface[]
   /** Can frames leave by the interface without further ado? Only of those that XDP knows. */
   takesXdp(index: number): boolean
+  /** Services and servers may be added from now on until `endChange`. Throws KernelError: then they must not. */
+  beginChange(): void
+  endChange(): void
   /** Changes what is taken from the host's stack, at once. */
   updateClaims(added: EngineClaims, removed: EngineClaims): void
   /** The neighbour has a MAC address now: frames that waited for it leave. */

@@ -118,9 +118,10 @@ export class Attachment {
     return isThere && (programs.includes('tc') || programs.length === needed)
   }
 
-  /** From here on the interface's frames meet the programs as they are now. Throws KernelError. */
-  renew(): void {
+  /** From here on the interface's frames meet the programs as they are now, but for `except`. Throws KernelError. */
+  renew(except?: ProgramName): void {
     for (const { program, link, how } of this.#parts) {
+      if (program === except) continue
       const fd = this.#with.programs.get(program)
       if (link !== undefined) replaceProgram(link, fd)
       else if (how === 'clsact') setFilter(this.index, program, fd, this.#with)

@@ -20,10 +20,12 @@ import { ProgramBarrier } from '../kernel/bpf-barrier.ts'
 import { JiffiesClock } from '../kernel/bpf-clock.ts'
 import { probeBpf, type Fact } from '../kernel/bpf-features.ts'
 import { isKernelError } from '../kernel/errno.ts'
+import { close } from '../kernel/ffi.ts'
 import { openRtnetlink } from '../kernel/rtnetlink.ts'
 import { ticksPerSecond } from '../kernel/tick.ts'
 import { readXdpFeatures } from '../kernel/xdp-features.ts'
 import { readArtefact } from './artefact-file.ts'
+import { SpecialPrograms, type LoadedPrograms } from './special-programs.ts'
 import { choosePlaces, type AttachWish, type Place } from './attach-choice.ts'
 import { Cutter } from './cutter.ts'
 import { EngineProblem, type AttachedInterface, type Engine, type EngineLink } from './engine.ts'
@@ -42,6 +44,7 @@ export interface KernelEngineOptions {
   readonly capacities: Readonly<Record<string, number>>
   /** For tests: other programs than the build's, and as on kernels before 6.6. */
   readonly readProgram?: ReadProgram
+  readonly readSpecial?: ReadProgram
   readonly hasTcx?: false
 }
 
@@ -49,6 +52,8 @@ export interface KernelEngineEvents {
   /** Frames that are to be cut wait for this neighbour. */
   onUnresolved(interfaceIndex: number, address: string): void
   onProblem(text: string): void
+  /** Has what is in the tables to do with IPv4 alone? Without it nothing special is made of that. */
+  isIpv4Only?(): boolean
 }
 
 /** Without one of these there is no kernel engine. */
@@ -86,6 +91,7 @@ export class KernelEngine implements Engine {
   readonly #ports = new Map<number, Port>()
   readonly #cutter: Cutter | undefined
   readonly #barrier = ProgramBarrier.open()
+  #special: SpecialPrograms | undefined
 
   private constructor(parts: Parts, wish: AttachWish, cutter: Cutter | undefined) {
     this.#with = parts
@@ -126,6 +132,8 @@ export class KernelEngine implements Engine {
       shareMemory()
       const engine = new KernelEngine(parts, options.attach, openCutter(parts, events))
       engine.#adopt(events)
+      const usual = options.readProgram === undefined ? readIpv4Artefact : undefined
+      engine.#makeSpecial(events, options.readSpecial ?? usual)
       engine.tick()
       return engine
     } catch (error) {
@@ -150,6 +158,44 @@ export class KernelEngine implements Engine {
       }
       this.#ports.set(index, { attachment, kind: '', name: `interface ${index}`, mac: ZERO_MAC })
     }
+  }
+
+  #makeSpecial(events: KernelEngineEvents, read: ReadProgram | undefined): void {
+    const { programs } = this.#with
+    if (read === undefined) return
+    this.#special = new SpecialPrograms({
+      isEnough: () => events.isIpv4Only?.() === true,
+      load: () => programs.loadSpecial(read),
+      use: (special) => this.#use(special),
+      release: (special) => {
+        for (const fd of special.values()) close(fd)
+      },
+      onProblem: (text) => events.onProblem(text),
+      later: (run, delayMs) => {
+        const timer = setTimeout(run, delayMs).unref()
+        return () => clearTimeout(timer)
+      },
+    })
+  }
+
+  /** On all interfaces, each in one step; one that has gone needs none. Throws KernelError. */
+  #use(special: LoadedPrograms | undefined): void {
+    this.#with.programs.prefer(special)
+    for (const { attachment } of this.#ports.values()) {
+      try {
+        attachment.renew('companion')
+      } catch (error) {
+        if (!isKernelError(error, 'ENOLINK', 'ENODEV', 'EEXIST')) throw error
+      }
+    }
+  }
+
+  beginChange(): void {
+    this.#special?.beginChange()
+  }
+
+  endChange(): void {
+    this.#special?.endChange()
   }
 
   get tables(): TableSet {
@@ -231,7 +277,8 @@ export class KernelEngine implements Engine {
   }
 
   counters(): Record<string, number> {
-    return { tableBytes: this.#with.tables.bytes, ...this.#cutter?.counters() }
+    const programsForIpv4 = this.#special?.isInUse === true ? 1 : 0
+    return { tableBytes: this.#with.tables.bytes, programsForIpv4, ...this.#cutter?.counters() }
   }
 
   close(ending: 'leave' | 'detach'): void {
@@ -244,6 +291,7 @@ export class KernelEngine implements Engine {
       else attachment.close()
     }
     this.#ports.clear()
+    this.#special?.close()
     programs.close()
     socket.close()
     jiffies.close()
@@ -252,6 +300,8 @@ export class KernelEngine implements Engine {
     else instance.release()
   }
 }
+
+const readIpv4Artefact: ReadProgram = (name) => readArtefact(`${name}_v4`)
 
 /** Throws EngineProblem. Is there tcx? */
 function refuseLacks(): boolean {

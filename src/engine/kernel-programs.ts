@@ -7,18 +7,12 @@
  *                  interface that takes no frames from XDP
  *
  * Each is loaded when it is first asked for, and has an area of its own (src/bpf/artefact.ts), which goes with it.
+ * Special ones (special-programs.ts) may stand in for the first two.
  */
-import { randomBytes } from 'node:crypto'
 import type { Artefact } from '../bpf/artefact.ts'
-import {
-  AREA,
-  CompiledProgramRefusal,
-  loadArtefact,
-  type ProgramMap,
-} from '../kernel/bpf-artefact.ts'
-import { createMap, possibleCpus, updateElement } from '../kernel/bpf-map.ts'
 import { close } from '../kernel/ffi.ts'
-import { EngineProblem } from './engine.ts'
+import { loadProgramAside, loadProgramHere, type LoadTask } from './program-load.ts'
+import type { LoadedPrograms } from './special-programs.ts'
 
 export type ProgramName = 'tc' | 'xdp' | 'companion'
 /** Throws Error where there is none. */
@@ -29,16 +23,12 @@ export interface ProgramTables {
   mapOf(name: string): { readonly fd: number; readonly rows: number } | undefined
 }
 
-/** Letters that the kernel takes for a program's name. */
-const NAME_MAX = 15
-/** Where the random numbers of a CPU's area begin (src/compiler/area.ts). */
-const SEED_OFFSET = 0
-
 export class KernelPrograms {
   readonly #tables: ProgramTables
   readonly #hertz: number
   readonly #read: ReadProgram
   readonly #loaded = new Map<ProgramName, number>()
+  #special: LoadedPrograms | undefined
 
   /** `hertz`: jiffies a second. */
   constructor(tables: ProgramTables, hertz: number, read: ReadProgram) {
@@ -49,51 +39,43 @@ export class KernelPrograms {
 
   /** A descriptor, which stays this object's. Throws EngineProblem, KernelError. */
   get(name: ProgramName): number {
-    const known = this.#loaded.get(name)
+    const known = this.#special?.get(name) ?? this.#loaded.get(name)
     if (known !== undefined) return known
-    const fd = this.#load(this.#read(name))
+    const fd = loadProgramHere(this.#task(this.#read(name)))
     this.#loaded.set(name, fd)
     return fd
   }
 
-  #load(artefact: Artefact): number {
-    const area = artefact.maps.find(({ name }) => name === AREA)
-    const own = area === undefined ? undefined : makeArea(area.rowBytes, possibleCpus())
-    const maps = new Map<string, ProgramMap>()
-    for (const { name, rowBytes } of artefact.maps) {
-      const map = name === AREA ? own : this.#tables.mapOf(name)
-      if (map === undefined)
-        throw new RangeError(`the program ${artefact.name} wants a map ${name}`)
-      maps.set(name, { ...map, rowBytes })
-    }
+  /** From now on `get` gives these where there are some; they stay the caller's. */
+  prefer(special: LoadedPrograms | undefined): void {
+    this.#special = special
+  }
+
+  /** Loads what stands in for the packet path where that is loaded, in another thread. Rejects with Error. */
+  async loadSpecial(read: ReadProgram): Promise<LoadedPrograms> {
+    const programs = new Map<ProgramName, number>()
     try {
-      const named = { ...artefact, name: artefact.name.slice(0, NAME_MAX) }
-      return loadArtefact(named, maps, this.#hertz).fd
+      for (const name of this.#loaded.keys()) {
+        if (name === 'companion') continue
+        programs.set(name, await loadProgramAside(this.#task(read(name))))
+      }
+      return programs
     } catch (error) {
-      if (!(error instanceof CompiledProgramRefusal)) throw error
-      throw new EngineProblem(`this kernel refuses the packet path: ${error.message}`, true)
-    } finally {
-      // The program has it from here on.
-      if (own !== undefined) close(own.fd)
+      for (const fd of programs.values()) close(fd)
+      throw error
     }
+  }
+
+  #task(artefact: Artefact): LoadTask {
+    const maps = artefact.maps.flatMap(({ name }): LoadTask['maps'][number][] => {
+      const map = this.#tables.mapOf(name)
+      return map === undefined ? [] : [[name, { fd: map.fd, rows: map.rows }]]
+    })
+    return { artefact, maps, hertz: this.#hertz }
   }
 
   close(): void {
     for (const fd of this.#loaded.values()) close(fd)
     this.#loaded.clear()
   }
-}
-
-/** One piece for each CPU, with a seed of its own. */
-function makeArea(rowBytes: number, rows: number): ProgramMap {
-  const valueSize = rowBytes * rows
-  const fd = createMap({ type: 'array', name: AREA, valueSize, entries: 1 })
-  const area = new Uint8Array(valueSize)
-  for (let row = 0; row < rows; row++) {
-    const seed = randomBytes(4)
-    seed[0]! |= 1 // never 0
-    area.set(seed, row * rowBytes + SEED_OFFSET)
-  }
-  updateElement(fd, 0, area)
-  return { fd, rows, rowBytes }
 }

@@ -154,6 +154,10 @@ export class V8Engine implements Engine {
     port.socket.close()
   }
 
+  /** One program for all. */
+  beginChange(): void {}
+  endChange(): void {}
+
   updateClaims(added: EngineClaims, removed: EngineClaims): void {
     this.#claim.update(added, removed)
   }

@@ -6,18 +6,20 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
 import { Random } from '../../src/base/random.ts'
+import type { SettledFields } from '../../src/compiler/lower.ts'
+import { IPV4_ONLY } from '../../src/compiler/programs.ts'
 import type { Attachment } from '../../src/compiler/target.ts'
 import { WORD_MARK } from '../../src/compiler/target-xdp.ts'
 import { flow, forward } from '../../src/dataplane/main.ts'
-import { settings, TABLES } from '../../src/dataplane/tables.ts'
+import { reasons, settings, TABLES } from '../../src/dataplane/tables.ts'
 import { Verdict, verdictOf } from '../../src/dataplane/verdict.ts'
 import { now, setSeed } from '../../src/subset/clock.ts'
 import { Packet } from '../../src/subset/packet.ts'
 import { CAPACITIES, INTERFACE, type Laboratory } from '../goldens/laboratory.ts'
 import { addVeth, enterOwnNetwork, notRoot } from '../kernel/own-network.ts'
 import { FRAME_MAX, WildFrames } from '../packets/wild-frames.ts'
-import { makeLaboratory, WORLD } from '../packets/wild-laboratory.ts'
-import { compilePacketPath, KernelPacketPath } from './packet-path.ts'
+import { makeLaboratory, VIPS, WORLD } from '../packets/wild-laboratory.ts'
+import { compilePacketPath, KernelPacketPath, type KernelOutcome } from './packet-path.ts'
 
 const FRAMES = Number(process.env['FUZZ_KERNEL'] ?? 1500)
 const SEED = Number(process.env['FUZZ_SEED'] ?? 20_251_125)
@@ -45,15 +47,23 @@ describe('the packet path in the kernel', { skip: notRoot }, () => {
 
   for (const attachment of ['xdp', 'tc'] as const) {
     it(`does under ${attachment} what it does in V8: ${FRAMES} frames, seed ${SEED}`, () => {
-      compare(attachment)
+      compare(attachment, {}, VIPS)
+    })
+
+    it(`does so under ${attachment} made for IPv4 alone, where there is no other`, () => {
+      compare(attachment, IPV4_ONLY, [VIPS[0]])
     })
   }
 })
 
 class InV8 {
-  readonly lab = makeLaboratory()
+  readonly lab: Laboratory
   readonly packet = new Packet()
   readonly #memory = new Uint8Array(START + FRAME_MAX + 256)
+
+  constructor(vips: readonly string[]) {
+    this.lab = makeLaboratory({}, vips)
+  }
 
   send(bytes: Uint8Array, ingress: number, seed: number, segmentSize: number): string {
     const { packet } = this
@@ -77,14 +87,16 @@ function show(reason: number, frame: Uint8Array): string {
   return `${reason} ${Buffer.from(frame).toString('hex')}`
 }
 
-function compare(attachment: Attachment): void {
-  const program = new KernelPacketPath(compilePacketPath(attachment), CAPACITIES)
+/** `settled`: for whom the program is made. */
+function compare(attachment: Attachment, settled: SettledFields, vips: readonly string[]): void {
+  const program = new KernelPacketPath(compilePacketPath(attachment, { settled }), CAPACITIES)
   try {
     const steps = Number(/processed (\d+) insns/.exec(program.log)?.[1])
     console.log(`${attachment}: ${steps} verifier steps`)
     assert.ok(steps < STEPS_MAX, `the verifier takes ${steps} steps`)
-    const inV8 = new InV8()
-    const inKernel = makeLaboratory({ tables: program.tables })
+    const inV8 = new InV8(vips)
+    const inKernel = makeLaboratory({ tables: program.tables }, vips)
+    const isGeneral = settled !== IPV4_ONLY
     const random = new Random(SEED)
     const wild = new WildFrames(random, WORLD)
     for (let i = 0; i < FRAMES; i++) {
@@ -104,7 +116,8 @@ function compare(attachment: Attachment): void {
       inKernel.use()
       const got = program.run(bytes, ingress, { ticks: now(), seed, segmentSize })
       const where = `seed ${SEED}, frame ${i}: ${Buffer.from(bytes).toString('hex')}`
-      assert.equal(show(got.reason, got.frame), want, where)
+      if (isGeneral || !isIpv6(bytes)) assert.equal(show(got.reason, got.frame), want, where)
+      else comparePassed(bytes, want, got, where)
       if (got.word.length > 0) {
         const { egress, next0, next1, next2, next3 } = flow
         const next = isWaiting(got.reason) ? [next0, next1, next2, next3] : [0, 0, 0, 0]
@@ -112,7 +125,8 @@ function compare(attachment: Attachment): void {
       }
       const isSent = verdictOf(got.reason) === Verdict.send
       if (isSent && !random.oneIn(3)) wild.note(inV8.frame)
-      if (i % COMPARE_EVERY === COMPARE_EVERY - 1) compareTables(inV8.lab, inKernel, where)
+      if (i % COMPARE_EVERY === COMPARE_EVERY - 1)
+        compareTables(inV8.lab, inKernel, where, isGeneral)
     }
   } finally {
     program.close()
@@ -132,7 +146,27 @@ function isWaiting(reason: number): boolean {
   return verdictOf(reason) === Verdict.hold && flow.egress !== CUTTER
 }
 
-function compareTables(one: Laboratory, other: Laboratory, where: string): void {
+function isIpv6(bytes: Uint8Array): boolean {
+  return ((bytes[12]! << 8) | bytes[13]!) === 0x86dd
+}
+
+/** Of an IPv6 frame the program for IPv4 does not ask why it is none of ours: but it leaves it alone, as V8 does. */
+function comparePassed(bytes: Uint8Array, want: string, got: KernelOutcome, where: string): void {
+  const [reason, frame] = want.split(' ') as [string, string]
+  const sent = Buffer.from(bytes).toString('hex')
+  assert.equal(verdictOf(Number(reason)), Verdict.pass, where)
+  assert.equal(frame, sent, where)
+  assert.equal(verdictOf(got.reason), Verdict.pass, where)
+  assert.equal(Buffer.from(got.frame).toString('hex'), sent, where)
+}
+
+/** `isGeneral`: so are the reasons' counters. */
+function compareTables(
+  one: Laboratory,
+  other: Laboratory,
+  where: string,
+  isGeneral: boolean,
+): void {
   const tablesOf = (lab: Laboratory) => {
     lab.use()
     return TABLES.map(({ name, struct, memory: { bytes, base, capacity } }) => {
@@ -142,6 +176,7 @@ function compareTables(one: Laboratory, other: Laboratory, where: string): void 
   }
   const want = tablesOf(one)
   tablesOf(other).forEach(({ name, bytes }, i) => {
+    if (!isGeneral && name === reasons.name) return
     const wanted = want[i]!.bytes
     const at = bytes.equals(wanted) ? -1 : bytes.findIndex((byte, k) => byte !== wanted[k])
     assert.equal(at, -1, `${where}: table ${name} differs at byte ${at}`)

@@ -152,6 +152,15 @@ export class WaysLan {
     return this.#running!.ipvsadm(args)
   }
 
+  /** Of the tunnel to its server. */
+  async setTunnel(family: Family, options: string): Promise<void> {
+    for (const option of ['-t', '-u']) {
+      const service = serviceText(option, 'tun', family)
+      const server = `${bracketed(serverIp('tun', family))}:${PORT}`
+      await this.ipvsadm(`-e ${service} -r ${server} -i ${options}`)
+    }
+  }
+
   /** Frames the director counted under a reason. */
   async counted(reason: string): Promise<number> {
     const { reasons } = await this.control.call('status', {})

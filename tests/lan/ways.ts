@@ -42,6 +42,8 @@ import {
 
 /** More than any frame here takes. */
 const LARGE = Buffer.alloc(4000, 'sluice ')
+/** Fits one frame, in any tunnel. */
+const SEGMENT = Buffer.alloc(1000, 'part ')
 const BULK = Buffer.alloc(1 << 20, 'bulk ')
 /** Of the narrow paths, of one inside a tunnel, which the former has not shown: what IPv6 must take is less. */
 const NARROW = 1400
@@ -155,6 +157,20 @@ class Ways {
       assert.equal(String(await exchangeTcp(socket, BULK)), String(BULK.length))
       assert.ok((await this.#lan.counted('icmpToClient')) > told, 'the client was told')
     })
+    for (const type of ['--tun-type gre --tun-csum', '--tun-type gue --tun-port 6080 --tun-csum']) {
+      this.#it(`a segment and a datagram go through ${type}`, async (t) => {
+        await this.#lan.setTunnel(family, type)
+        t.after(() => this.#lan.setTunnel(family, '--tun-type ipip'))
+        await this.#countUploads(t, 'tun')
+        const vip = vipOf('tun', family)
+        // Of a segment only the headers lie together in the sender's memory, and its checksum is still to be finished.
+        const socket = await connectTcp(this.#lan.newcomer, vip, PORT)
+        assert.equal(String(await exchangeTcp(socket, SEGMENT)), String(SEGMENT.length))
+        await this.#echo(t, 'tun', family)
+        const client = await this.#udpClient(t, 'tun', family)
+        assert.deepEqual(await askUdp(client, SEGMENT), SEGMENT)
+      })
+    }
   }
 
   tryBack(way: 'nat' | 'fullnat', family: Family): void {

@@ -2,7 +2,7 @@
  * ICMP errors that the director itself sends: "unreachable", "time exceeded", "too big" — RFC 792, RFC 4443.
  *
  * The frame in hand becomes the answer: cut to what an error may quote, new headers in front, MAC addresses
- * swapped, and out where it came from. It speaks for the VIP, as IPVS does.
+ * swapped, and out where it came from. It speaks for the VIP, as IPVS does, unless the caller says otherwise.
  *
  *   before   | Ethernet |            IP packet …                             |
  *   after    | Ethernet | IP | ICMP type code sum | rest | IP packet, cut … |

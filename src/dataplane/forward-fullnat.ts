@@ -52,7 +52,7 @@ export function forwardFullnat(packet: Packet, flow: Flow, line: Connection, ser
 export function replyFullnat(packet: Packet, flow: Flow, line: Connection, server: Server): u32 {
   const serverHop: u32 = isSyn(flow) ? hopToServer(flow, server) : NONE
   const hop: u32 = hopToClient(flow, line)
-  const passage: u32 = checkReplyPassage(packet, flow, hop, line)
+  const passage: u32 = checkReplyPassage(packet, flow, hop)
   if (passage !== PASSES) return passage
   if (isSyn(flow)) rewriteSynOptions(packet, flow, segmentMax(flow, serverHop, hop), false)
   copyTuple(reply, flow)

@@ -45,7 +45,7 @@ function isChanged(flow: Flow): boolean {
 
 export function replyNat(packet: Packet, flow: Flow, line: Connection): u32 {
   const hop: u32 = hopToClient(flow, line)
-  const passage: u32 = checkReplyPassage(packet, flow, hop, line)
+  const passage: u32 = checkReplyPassage(packet, flow, hop)
   if (passage !== PASSES) return passage
   copyTuple(reply, flow)
   setSourceVirtual(reply, line)

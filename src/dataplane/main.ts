@@ -11,8 +11,9 @@
  * `forward` is all an engine calls. It counts the frame under exactly one reason, and `verdictOf` says what to do with
  * it; `flow` then tells where it leaves. A frame that is passed has not been changed.
  */
-import { type u32 } from '../subset/integers.ts'
+import { u32 } from '../subset/integers.ts'
 import type { Packet } from '../subset/packet.ts'
+import { row } from '../subset/struct.ts'
 import { EtherType } from '../wire/ethernet.ts'
 import { Protocol } from '../wire/ip-protocol.ts'
 import { TcpFlag } from '../wire/tcp.ts'
@@ -119,6 +120,7 @@ function decideIp(packet: Packet, read: u32): u32 {
   }
   if ((toRoles & Role.request) === 0) return Reason.notOurs
   const opened: u32 = openConnection(packet, flow)
+  if (replaced.connection !== 0) endReplaced()
   return opened === OPENED ? forwardOpened(packet) : opened
 }
 
@@ -144,6 +146,9 @@ function findConnection(toRoles: u32, fromRoles: u32): void {
 
 /** No reason: the connection it belonged to is over, and the packet may open another. */
 const OPENS = 0xff
+/** Plus one: a connection that counts until another is open in its place, as with IPVS, where a timer ends it. */
+const Replaced = row('replaced', { connection: 'u32' })
+const replaced = Replaced.local()
 
 const requestLineAt = connections.cursor()
 const requestServerAt = servers.cursor()
@@ -161,7 +166,7 @@ function continueRequest(packet: Packet): u32 {
       : Reason.noService
   }
   if (isReopening(line, server, common.switches)) {
-    if (endConnection(flow.connection, line, server)) freeLine(line, flow.hash)
+    replaced.connection = u32(flow.connection + 1)
     return OPENS
   }
   if (!isAvailable(server)) {
@@ -191,6 +196,19 @@ function isReopening(line: Connection, server: Server, switches: u32): boolean {
     return (switches & Switch.reuseFinWait) !== 0 && (status & Status.noOutput) !== 0
   }
   return state === TcpState.timeWait || state === TcpState.close
+}
+
+const replacedLineAt = connections.cursor()
+const replacedServerAt = servers.cursor()
+
+/** @apart */
+function endReplaced(): void {
+  const connection: u32 = u32(replaced.connection - 1)
+  replaced.connection = 0
+  const line = replacedLineAt.at(connection)
+  if (line === null) return
+  const server = replacedServerAt.at(line.server)
+  if (server !== null && endConnection(connection, line, server)) freeLine(line, flow.hash)
 }
 
 const bypassServerAt = servers.cursor()

@@ -8,11 +8,12 @@ import type { u32 } from '../subset/integers.ts'
 import type { Packet } from '../subset/packet.ts'
 import { answer, Answer } from './answer.ts'
 import type { Flow } from './flow.ts'
-import { mtuOf } from './next-hop.ts'
+import { mtuOf, sendTo } from './next-hop.ts'
 import { sizeOnWire } from './oversize.ts'
-import { hops, HopState, NONE, type Connection } from './tables.ts'
+import { findHop } from './route.ts'
+import { hops, HopState, NONE } from './tables.ts'
 import { countHop } from './translate.ts'
-import { Reason } from './verdict.ts'
+import { Reason, Verdict, verdictOf } from './verdict.ts'
 
 /** Not a reason: it may. */
 export const PASSES = 0xff
@@ -22,6 +23,7 @@ export const IPV4_MTU_MIN = 68
 export const IPV6_MTU_MIN = 1280
 
 const localHopAt = hops.cursor()
+const ownHopAt = hops.cursor()
 
 /** PASSES, or what became of the request instead. `mtu`: bytes of it that the way takes; NONE: any. */
 export function checkPassage(packet: Packet, flow: Flow, mtu: u32): u32 {
@@ -45,16 +47,47 @@ export function stay(packet: Packet, flow: Flow, hop: u32, isChanged: boolean): 
   return isChanged ? Reason.localPort : Reason.localServer
 }
 
-/** The same for a server's answer: the error to the server speaks for the VIP, too. */
-export function checkReplyPassage(packet: Packet, flow: Flow, hop: u32, line: Connection): u32 {
+/**
+ * The same for a server's answer, which goes through the host as through any router: the error to the server speaks for
+ * the host on its side.
+ */
+export function checkReplyPassage(packet: Packet, flow: Flow, hop: u32): u32 {
   const expires: boolean = flow.timeToLive <= 1
-  if (!expires && fits(packet, flow, mtuOf(hop))) return PASSES
-  flow.destination0 = line.virtual0
-  flow.destination1 = line.virtual1
-  flow.destination2 = line.virtual2
-  flow.destination3 = line.virtual3
-  if (expires) return answer(packet, flow, Answer.timeExceeded, 0, Reason.timeExceeded)
-  return answer(packet, flow, Answer.tooBig, toldMtu(flow, mtuOf(hop)), Reason.tooBig)
+  const mtu: u32 = mtuOf(hop)
+  if (!expires && fits(packet, flow, mtu)) return PASSES
+  return expires ? refuseExpired(packet, flow) : refuseLarge(packet, flow, toldMtu(flow, mtu))
+}
+
+function refuseExpired(packet: Packet, flow: Flow): u32 {
+  if (!speakForHost(flow)) return Reason.timeExceeded
+  return sendBack(packet, flow, answer(packet, flow, Answer.timeExceeded, 0, Reason.timeExceeded))
+}
+
+function refuseLarge(packet: Packet, flow: Flow, mtu: u32): u32 {
+  if (!speakForHost(flow)) return Reason.tooBig
+  return sendBack(packet, flow, answer(packet, flow, Answer.tooBig, mtu, Reason.tooBig))
+}
+
+/** Puts the host's address towards the packet's sender in the destination's place. False: it is not known. */
+export function speakForHost(flow: Flow): boolean {
+  const hop = ownHopAt.at(hopToSender(flow))
+  if (hop === null || (hop.own3 === 0 && hop.own0 === 0)) return false
+  flow.destination0 = hop.own0
+  flow.destination1 = hop.own1
+  flow.destination2 = hop.own2
+  flow.destination3 = hop.own3
+  return true
+}
+
+/** An answer that was made goes by the way to its receiver, not back where the packet came from. */
+export function sendBack(packet: Packet, flow: Flow, answered: u32): u32 {
+  if (verdictOf(answered) !== Verdict.send) return answered
+  return sendTo(packet, flow, hopToSender(flow), answered)
+}
+
+/** @apart */
+function hopToSender(flow: Flow): u32 {
+  return findHop(flow, flow.source0, flow.source1, flow.source2, flow.source3)
 }
 
 function fits(packet: Packet, flow: Flow, mtu: u32): boolean {

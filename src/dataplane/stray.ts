@@ -12,7 +12,7 @@ import { answer, Answer } from './answer.ts'
 import { FragmentKind, type Flow } from './flow.ts'
 import { hashAddress } from './hash.ts'
 import { NAT_SERVER_PROBES_MAX } from './limits.ts'
-import { sendTo } from './next-hop.ts'
+import { sendBack, speakForHost } from './passage.ts'
 import { findHop } from './route.ts'
 import { Switch } from './switch.ts'
 import {
@@ -28,7 +28,6 @@ import {
   type Server,
 } from './tables.ts'
 import { countHop } from './translate.ts'
-import { Reason } from './verdict.ts'
 
 /** Not a reason: it is no such packet. */
 export const NO_STRAY = 0xff
@@ -38,7 +37,6 @@ const slotAt = natServers.cursor()
 const serverAt = servers.cursor()
 const serviceAt = services.cursor()
 const destinationHopAt = hops.cursor()
-const ownHopAt = hops.cursor()
 
 /** The reason, or NO_STRAY. `flow` belongs to no connection. @apart */
 export function answerStray(packet: Packet, flow: Flow): u32 {
@@ -56,26 +54,11 @@ export function answerStray(packet: Packet, flow: Flow): u32 {
   if (flow.egress === 0) {
     const hop = destinationHopAt.at(way)
     if (hop === null || hop.state !== HopState.local) return NO_STRAY
-    return answerBack(packet, flow, false)
+    return sendBack(packet, flow, answer(packet, flow, Answer.stray, 0, NO_STRAY))
   }
-  return flow.timeToLive <= 1 ? NO_STRAY : answerBack(packet, flow, true)
-}
-
-/** To the sender, by the way there. `isRouted`: for the host, as a router. */
-function answerBack(packet: Packet, flow: Flow, isRouted: boolean): u32 {
-  const back: u32 = findHop(flow, flow.source0, flow.source1, flow.source2, flow.source3)
-  const hop = ownHopAt.at(back)
-  if (hop === null || (hop.own3 === 0 && hop.own0 === 0)) return NO_STRAY
-  if (isRouted) {
-    flow.destination0 = hop.own0
-    flow.destination1 = hop.own1
-    flow.destination2 = hop.own2
-    flow.destination3 = hop.own3
-    countHop(packet, flow)
-  }
-  const answered: u32 = answer(packet, flow, Answer.stray, 0, NO_STRAY)
-  if (answered !== Reason.answeredStray) return answered
-  return sendTo(packet, flow, back, Reason.answeredStray)
+  if (flow.timeToLive <= 1 || !speakForHost(flow)) return NO_STRAY
+  countHop(packet, flow)
+  return sendBack(packet, flow, answer(packet, flow, Answer.stray, 0, NO_STRAY))
 }
 
 /** Does it come from the address and port of a real server in NAT (ip_vs_has_real_service)? */

@@ -1,4 +1,4 @@
-// Compiles the packet path to eBPF: dist/programs/{xdp,tc,companion}.json. Needs dist/; tools/build.mjs calls it.
+// Compiles the packet path to eBPF: dist/programs/NAME.json. Needs dist/; tools/build.mjs calls it.
 // Does nothing if neither the packet path nor the compiler has changed since.
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'

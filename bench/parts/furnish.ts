@@ -67,6 +67,7 @@ function connect(vip: string, mac: string, servers: readonly string[]): void {
     hops.changeNeighbour({ interfaceIndex: 1, ip, mac: neighbour, state: 'permanent' })
   }
   hops.setAttached(1, true)
+  hops.setTakesXdp(1, true)
 }
 
 function route(ip: string, bits: number, gateway: string | undefined): Route {

@@ -20,6 +20,7 @@ import { Director } from '../director/director.ts'
 import type { OwnAddress } from '../director/hop-source.ts'
 import { Hops } from '../director/hops.ts'
 import { initTables } from '../director/init.ts'
+import { recount } from '../director/recount.ts'
 import type { Engine, EngineLink } from '../engine/engine.ts'
 import { KernelError } from '../kernel/errno.ts'
 import { FileLock } from '../kernel/file-lock.ts'
@@ -263,7 +264,9 @@ function beginOrAdopt(
     return { director: new Director(undefined, wait), hops: Hops.begin() }
   }
   if (connectionsMax !== undefined) tables.settings.row(0).connectionsMax = connectionsMax
-  return { director: new Director(adoptTables(), wait), hops: Hops.adopt() }
+  const director = new Director(adoptTables(), wait)
+  recount(wait)
+  return { director, hops: Hops.adopt() }
 }
 
 /** Those calls that may change which addresses are in the tables: the engine hears before and afterwards. */

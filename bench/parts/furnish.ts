@@ -68,6 +68,7 @@ function connect(vip: string, mac: string, servers: readonly string[]): void {
   }
   hops.setAttached(1, true)
   hops.setTakesXdp(1, true)
+  hops.setSendsBack(1, true)
 }
 
 function route(ip: string, bits: number, gateway: string | undefined): Route {

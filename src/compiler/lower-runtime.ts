@@ -103,6 +103,7 @@ const RUNTIME: Readonly<Record<string, Lower>> = {
   redirect: fromEngine('redirect'),
   hold: fromEngine('hold'),
   redirectLater: fromEngine('redirectLater'),
+  sendBack: fromEngine('sendBack'),
   isXdp: fromEngine('isXdp'),
   resume: fromEngine('resume'),
 }

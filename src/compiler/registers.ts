@@ -23,6 +23,7 @@ import { keepBounds, type Comparison } from './keep-bounds.ts'
 import { backEdgesOf } from './loops.ts'
 import { MACHINE_REGISTERS, toMachine, type MachineFunction } from './machine.ts'
 import { mapReads, mapWritten, rename } from './rename.ts'
+import { orderBlocks } from './order-blocks.ts'
 import { saveAroundCalls } from './save-around-calls.ts'
 import { shareSlots } from './slots.ts'
 
@@ -59,11 +60,12 @@ function finish(body: IrFunction, machine: MachineFunction, colours: Int32Array)
     block.end = rename(block.end, paint, (label) => label)
   }
   shareSlots(machine.blocks)
+  const blocks = orderBlocks(machine.blocks)
   return {
     ...body,
     parameters: body.parameters.map(({ bytes }, i) => ({ bytes, register: register(1 + i) })),
     // Up to 6.1 at least the verifier lets nothing but jumps lead back; it takes out those that go nowhere.
-    operations: fromBlocks(machine.blocks, backEdgesOf(machine.blocks)),
+    operations: fromBlocks(blocks, backEdgesOf(blocks)),
     registerCount: COLOURS + 1,
   }
 }

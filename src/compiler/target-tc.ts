@@ -131,6 +131,7 @@ export function expandForTc(writer: Writer, name: string, values: readonly Opera
       return resume(writer)
     case 'redirect':
     case 'redirectLater':
+    case 'sendBack':
       return helper(writer, Helper.redirect, [values[0]!, immediate(0)])
     case 'hold':
       return redirectToNeighbour(writer, values)

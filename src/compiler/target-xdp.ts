@@ -7,7 +7,7 @@ import { Unfit } from './unfit.ts'
 
 const Context = { data: 0, dataEnd: 4, metadata: 8, ingress: 12 } as const
 const Helper = { redirect: 23, adjustHead: 44, adjustMetadata: 54, adjustTail: 65 } as const
-const Verdict = { drop: 1, pass: 2 } as const
+const Verdict = { drop: 1, pass: 2, transmit: 3 } as const
 const ETHERNET_BYTES = 14
 
 export function expandForXdp(writer: Writer, name: string, values: readonly Operand[]): Operand {
@@ -42,6 +42,8 @@ export function expandForXdp(writer: Writer, name: string, values: readonly Oper
       const nowhere = [0, 0, 0, 0].map((word) => immediate(word))
       return leaveWord(writer, [values[0]!, ...nowhere])
     }
+    case 'sendBack':
+      return immediate(Verdict.transmit)
     case 'redirect':
       return helper(writer, Helper.redirect, [values[0]!, immediate(0)])
     default:

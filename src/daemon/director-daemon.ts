@@ -210,7 +210,10 @@ export class DirectorDaemon {
       this.#log('info', `${name}: left to the host`)
     }
     for (const one of chosen) this.#attach(one)
-    for (const { index } of links) this.#hops.setTakesXdp(index, this.#engine.takesXdp(index))
+    for (const { index } of links) {
+      this.#hops.setTakesXdp(index, this.#engine.takesXdp(index))
+      this.#hops.setSendsBack(index, this.#engine.sendsBack(index))
+    }
   }
 
   #attach(one: EngineLink): void {

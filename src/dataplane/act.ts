@@ -1,7 +1,16 @@
 /**
  * The packet path as the kernel calls it: `forward`, and then what its verdict says.
  */
-import { drop, hold, isXdp, noteReason, pass, redirect, redirectLater } from '../subset/action.ts'
+import {
+  drop,
+  hold,
+  isXdp,
+  noteReason,
+  pass,
+  redirect,
+  redirectLater,
+  sendBack,
+} from '../subset/action.ts'
 import type { u32 } from '../subset/integers.ts'
 import type { Packet } from '../subset/packet.ts'
 import { flow, forward } from './main.ts'
@@ -17,20 +26,23 @@ export function act(packet: Packet): u32 {
   noteReason(reason)
   const verdict: u32 = verdictOf(reason)
   if (verdict === Verdict.pass) return pass()
-  if (verdict === Verdict.send) return leave(flow.egress)
+  if (verdict === Verdict.send) return leave(packet, flow.egress)
   if (verdict === Verdict.drop) return drop()
-  if (isCutter(flow.egress)) return leave(flow.egress)
+  if (isCutter(flow.egress)) return leave(packet, flow.egress)
   // While no daemon runs nothing waits; the host's own stack keeps fragments for a while, and gives them up.
   if (reason === Reason.fragmentEarly) return pass()
   return hold(flow.egress, flow.next0, flow.next1, flow.next2, flow.next3)
 }
 
 /** Not every driver sends frames that XDP has received elsewhere. */
-function leave(egress: u32): u32 {
+function leave(packet: Packet, egress: u32): u32 {
   if (!isXdp()) return redirect(egress)
   const way = interfaceAt.at(egress)
-  if (way !== null && (way.flags & InterfaceFlag.takesXdp) !== 0) return redirect(egress)
-  return redirectLater(egress)
+  if (way === null) return redirectLater(egress)
+  if (egress === packet.ingress && (way.flags & InterfaceFlag.sendsBack) !== 0) {
+    return sendBack(egress)
+  }
+  return (way.flags & InterfaceFlag.takesXdp) !== 0 ? redirect(egress) : redirectLater(egress)
 }
 
 /** The device where frames are cut; and where they wait, for their neighbour or the first of their fragments. */

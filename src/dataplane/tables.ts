@@ -30,7 +30,7 @@ import { REASONS_MAX } from './verdict.ts'
  * Bump when the meaning of something below changes: a new daemon refuses tables of another version. A changed layout
  * is noticed by itself (`settings.layout`).
  */
-export const SCHEMA_VERSION = 3
+export const SCHEMA_VERSION = 4
 
 export const NONE = 0xffffffff
 
@@ -215,8 +215,8 @@ export const Forwarding = {
 } as const
 
 /**
- * For each row of `servers`, of which service it is: by its key, for it may be gone while connections name the server.
- * Protocol 0 is a firewall mark, in address3. The packet path does not look here.
+ * Of each row of `servers` its service, by key: that may be gone while connections name the server. Protocol 0 is a
+ * firewall mark, in address3. The packet path does not look here.
  */
 export const ServerOrigin = row('serverOrigin', {
   address0: 'u32',
@@ -270,9 +270,8 @@ export const LocalityMember = row('localityMember', {
 })
 
 /**
- * One 64-byte line, one cache line: a connection, or a template, which keeps a client with its server.
- *
- * Whatever two CPUs may change at once is one 32-bit word, changed by compare-and-swap.
+ * One 64-byte line, one cache line: a connection, or a template, which keeps a client with its server. Whatever two
+ * CPUs may change at once is one 32-bit word, changed by compare-and-swap.
  */
 export const Connection = row('connection', {
   client0: 'u32',
@@ -388,8 +387,9 @@ export const Interface = row('interface', {
 })
 export const InterfaceFlag = {
   attached: 1,
-  /** Its driver sends frames that XDP received elsewhere. */
+  /** Its driver sends frames that XDP received elsewhere; and what was received there itself (XDP_TX). */
   takesXdp: 2,
+  sendsBack: 4,
 } as const
 
 export const ReasonCounter = row('reasonCounter', { packets: 'u64' })

@@ -47,6 +47,7 @@ export class Hops {
   readonly #servers = new Map<string, HopEntry | undefined>()
   readonly #attached = new Set<number>()
   readonly #takingXdp = new Set<number>()
+  readonly #sendingBack = new Set<number>()
   readonly #flow = Flow.local()
   #addresses: readonly OwnAddress[] = []
   #routes: readonly Route[] = []
@@ -72,6 +73,7 @@ export class Hops {
     for (const { index, flags } of links) {
       if ((flags & InterfaceFlag.attached) !== 0) hops.#attached.add(index)
       if ((flags & InterfaceFlag.takesXdp) !== 0) hops.#takingXdp.add(index)
+      if ((flags & InterfaceFlag.sendsBack) !== 0) hops.#sendingBack.add(index)
     }
     return hops
   }
@@ -273,10 +275,19 @@ export class Hops {
     if (link !== undefined) this.#writeInterface(link)
   }
 
+  /** Does the interface's driver send back what XDP received there? */
+  setSendsBack(interfaceIndex: number, sendsBack: boolean): void {
+    if (sendsBack) this.#sendingBack.add(interfaceIndex)
+    else this.#sendingBack.delete(interfaceIndex)
+    const link = this.#entries.links.get(interfaceIndex)
+    if (link !== undefined) this.#writeInterface(link)
+  }
+
   #writeInterface({ index, mac, mtu }: Pick<Link, 'index' | 'mac' | 'mtu'>): void {
     const flags =
       (this.#attached.has(index) ? InterfaceFlag.attached : 0) |
-      (this.#takingXdp.has(index) ? InterfaceFlag.takesXdp : 0)
+      (this.#takingXdp.has(index) ? InterfaceFlag.takesXdp : 0) |
+      (this.#sendingBack.has(index) ? InterfaceFlag.sendsBack : 0)
     writeInterface(index, mac, flags, mtu)
   }
 

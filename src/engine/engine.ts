@@ -66,6 +66,8 @@ export interface Engine {
   readonly attached: readonly AttachedInterface[]
   /** Can frames leave by the interface without further ado? Only of those that XDP knows. */
   takesXdp(index: number): boolean
+  /** Is XDP attached in the driver of a device that sends back what it is given back? No virtual one. */
+  sendsBack(index: number): boolean
   /** Services and servers may be added from now on until `endChange`. Throws KernelError: then they must not. */
   beginChange(): void
   endChange(): void

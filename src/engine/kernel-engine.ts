@@ -258,6 +258,11 @@ export class KernelEngine implements Engine {
     return port?.attachment.how === 'xdp' && port.kind === undefined
   }
 
+  sendsBack(index: number): boolean {
+    const port = this.#ports.get(index)
+    return port?.attachment.how === 'xdp' && port.kind === undefined
+  }
+
   /** The packet path sees every frame, and leaves to the host what is not its own. */
   updateClaims(): void {}
 

@@ -142,6 +142,10 @@ export class V8Engine implements Engine {
     return false
   }
 
+  sendsBack(): boolean {
+    return false
+  }
+
   detach(index: number): void {
     const port = this.#ports.get(index)
     if (port === undefined) return

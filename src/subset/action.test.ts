@@ -10,6 +10,7 @@ import {
   redirect,
   redirectLater,
   resume,
+  sendBack,
   taken,
 } from './action.ts'
 
@@ -20,6 +21,8 @@ test('actions say what they are, and leave word of where to', () => {
   assert.equal(taken.egress, 7)
   assert.equal(hold(8, 0, 0, 0xffff, 0x0a000001), Action.hold)
   assert.deepEqual([taken.egress, ...taken.next], [8, 0, 0, 0xffff, 0x0a000001])
+  assert.equal(sendBack(6), Action.redirect)
+  assert.equal(taken.egress, 6)
   assert.equal(redirectLater(9), Action.redirectLater)
   assert.equal(taken.egress, 9)
   assert.equal(resume(), Action.pass)

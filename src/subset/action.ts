@@ -34,6 +34,12 @@ export function redirect(egress: u32): u32 {
   return Action.redirect
 }
 
+/** Out of the interface it came in by, whose driver sends back what XDP gives it back. Else the same as `redirect`. */
+export function sendBack(egress: u32): u32 {
+  taken.egress = egress
+  return Action.redirect
+}
+
 /**
  * Out of an interface that takes no frames from XDP, or not as they are: the companion under tc gives it one. Under tc
  * itself the same as `redirect`.

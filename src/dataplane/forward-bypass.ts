@@ -6,7 +6,7 @@
 import type { u32 } from '../subset/integers.ts'
 import type { Packet } from '../subset/packet.ts'
 import type { Flow } from './flow.ts'
-import { sendTo } from './next-hop.ts'
+import { mtuOf, sendTo } from './next-hop.ts'
 import { checkPassage, PASSES } from './passage.ts'
 import { findHop } from './route.ts'
 import { hops, HopState, NONE } from './tables.ts'
@@ -30,7 +30,7 @@ export function mayBypass(flow: Flow): boolean {
 export function forwardBypass(packet: Packet, flow: Flow): u32 {
   const hop: u32 = findDestination(flow)
   if (hop === NONE && flow.egress === 0) return Reason.noRoute
-  const passage: u32 = checkPassage(packet, flow, hop)
+  const passage: u32 = checkPassage(packet, flow, mtuOf(hop))
   if (passage !== PASSES) return passage
   countHop(packet, flow)
   return sendTo(packet, flow, hop, Reason.bypassed)

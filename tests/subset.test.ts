@@ -9,6 +9,7 @@ import { describe, it } from 'node:test'
 import { checkSubset } from '../src/compiler/check.ts'
 import { formatDiagnostic } from '../src/compiler/diagnostics.ts'
 import { REFUSALS } from '../src/compiler/refusals.ts'
+import { expectedOf, filesOf } from './subset/program-text.ts'
 import { readRepository } from './tidy/tree.ts'
 
 const isPacketPath = (path: string) => path.startsWith('src/dataplane/')
@@ -18,27 +19,6 @@ const sources = new Map(
 )
 const runtime = [...sources].filter(([path]) => path.startsWith('src/subset/'))
 const programs = [...repository].filter(([path]) => /^tests\/subset\/.*\.txt$/.test(path))
-
-/** The files of a program, each with its lines where they stand in the .txt. */
-function filesOf(text: string): Map<string, string> {
-  const files = new Map(runtime)
-  let path: string | undefined
-  text.split('\n').forEach((line, index) => {
-    const named = /^=== (\S+)$/.exec(line)?.[1]
-    if (named !== undefined) {
-      path = named
-      files.set(path, '\n'.repeat(index + 1))
-    } else if (path !== undefined) files.set(path, `${files.get(path)!}${line}\n`)
-  })
-  return files
-}
-
-function expectedOf(text: string): string[] {
-  return text.split('\n').flatMap((line, index) => {
-    const messages = /\/\/ error: (.*)$/.exec(line)?.[1]?.split(' | ') ?? []
-    return messages.map((message) => `${index + 1}: ${message}`)
-  })
-}
 
 describe('the packet path', () => {
   it('keeps to the data-plane language', () => {
@@ -51,7 +31,7 @@ describe('the packet path', () => {
 describe('the data-plane language', () => {
   for (const [path, text] of programs) {
     it(`is as ${path} says`, () => {
-      const said = checkSubset(filesOf(text), isPacketPath)
+      const said = checkSubset(filesOf(text, runtime), isPacketPath)
       assert.deepEqual(
         said.map(({ line, message }) => `${line}: ${message}`).sort(),
         expectedOf(text).sort(),

@@ -20,7 +20,7 @@ export function checkStack({ functions }: IrProgram): void {
     if (depth <= (deepest.get(body.name) ?? -1)) return
     deepest.set(body.name, depth)
     if (depth > STACK_BYTES_MAX) {
-      const message = `${body.name} and its callers need ${depth} bytes of stack, of ${STACK_BYTES_MAX}`
+      const message = `${body.name} and its callers need more than ${STACK_BYTES_MAX} bytes of stack`
       throw new Unfit(body.origin, message, 'fewer values at the same time, or X.local(),')
     }
     for (const one of body.operations) {

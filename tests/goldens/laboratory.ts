@@ -24,7 +24,7 @@ import { Director } from '../../src/director/director.ts'
 import { Hops } from '../../src/director/hops.ts'
 import type { OwnAddress } from '../../src/director/hop-source.ts'
 import { initTables, type TableOptions } from '../../src/director/init.ts'
-import type { ServerKey, ServerSettings, ServiceKey } from '../../src/director/model.ts'
+import type { ServerKey, ServerSettings, ServiceKey, ServiceSettings } from '../../src/director/model.ts'
 import type { Route } from '../../src/director/routes.ts'
 import { Sweep } from '../../src/director/sweep.ts'
 import { fragmentFrame, fragmentIpv6 } from '../../src/engine/fragment.ts'
@@ -169,7 +169,11 @@ export class Laboratory {
   }
 
   /** Adds a virtual service with its scheduler's name. */
-  addService(key: ServiceKey, scheduler = 'rr'): void {
+  addService(
+    key: ServiceKey,
+    scheduler = 'rr',
+    settings: Partial<ServiceSettings> = {},
+  ): void {
     const refusal = this.director.addService(key, {
       scheduler,
       schedulerFlags: 0,
@@ -177,6 +181,7 @@ export class Laboratory {
       netmask: 'address' in key && key.address.includes(':') ? 128 : 0xffffffff,
       onePacket: false,
       persistenceEngine: null,
+      ...settings,
     })
     if (refusal !== null) throw new Error(refusal.message)
   }

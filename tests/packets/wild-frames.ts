@@ -171,7 +171,7 @@ function makeFrame(random: Random, world: World): Uint8Array {
     case 5:
       return udpFrame(from, to, { data, over, ...(random.oneIn(4) && !is6 ? { checksum: 0 } : {}) })
     case 6:
-      return random.oneIn(2) ? sctpFrame(from, to, { over }) : echoFrame(client, destination, { data, over })
+      return random.oneIn(2) ? sctpFrame(from, to, { over, chunks: randomChunks(random) }) : echoFrame(client, destination, { data, over })
     default: {
       const quoted = tcpFrame(to, from, { flags: 2 }).subarray(14)
       return icmpErrorFrame(client, destination, { type: random.below(13), quoted, over })
@@ -202,6 +202,15 @@ function randomOver(random: Random, is6: boolean, destinationMac: string) {
     ...(fragment ? { moreFragments: true, fragmentOffset: random.oneIn(2) ? 0 : 1480 } : {}),
   }
   return { vlans, ...mac, ip }
+}
+
+/** As the states of SCTP know them, and one that they do not. */
+function randomChunks(random: Random) {
+  return Array.from({ length: random.below(3) }, () => ({
+    type: random.pick([0, 1, 2, 3, 6, 7, 8, 10, 11, 14, 77]),
+    flags: random.below(2),
+    value: random.bytes(random.pick([0, 1, 12, 16])),
+  }))
 }
 
 function randomOption(random: Random): TcpOption {

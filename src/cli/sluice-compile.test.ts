@@ -9,7 +9,8 @@ import { Command } from 'commander'
 import { loaderArguments, moduleUrl } from '../../tests/own-program.ts'
 import { ARTEFACT_FORMAT, type Artefact } from '../bpf/artefact.ts'
 import { PASSES } from '../compiler/compile.ts'
-import { DUMPS, describe as describeCompile } from './sluice-compile.ts'
+import { PROGRAMS } from '../compiler/programs.ts'
+import { DUMPS, describe as describeCompile, PROGRAM_NAMES } from './sluice-compile.ts'
 import { Failure } from './sluice-exit.ts'
 
 const PROGRAM = fileURLToPath(moduleUrl('./sluice', import.meta.url))
@@ -49,8 +50,9 @@ const BAD = write('bad.ts', [
 ])
 
 describe('sluice compile', () => {
-  it('names every pass there is', () => {
+  it('names every pass and program there is', () => {
     assert.deepEqual(DUMPS, [...PASSES, 'emit'])
+    assert.deepEqual(PROGRAM_NAMES, Object.keys(PROGRAMS))
   })
 
   it('prints a file of one’s own after each pass asked for, and how large it is', () => {
@@ -147,7 +149,7 @@ const WRONG: readonly [string, readonly string[], string][] = [
     'a pass that does not exist',
     ['--dump', 'lower,optimize'],
     '--dump: there is no pass "optimize": write some of ' +
-      'lower, settle, inline, optimise, cut, expand, registers, emit or all',
+      'lower, settle, inline, optimise, cut, fields, expand, registers, emit or all',
   ],
   [
     'a file that does not exist',
@@ -173,7 +175,7 @@ const WRONG: readonly [string, readonly string[], string][] = [
   [
     'the companion with a file',
     [GOOD, '--program', 'companion'],
-    '--program companion is a file of its own: leave the file out',
+    '--program companion has a file of its own: leave the file out',
   ],
 ]
 

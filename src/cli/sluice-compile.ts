@@ -20,11 +20,14 @@ export const DUMPS = [
   'inline',
   'optimise',
   'cut',
+  'fields',
   'expand',
   'registers',
   'emit',
 ] as const
-const PROGRAM_NAMES = ['xdp', 'tc', 'companion']
+/** As the compiler has them (src/compiler/programs.ts). */
+export const PROGRAM_NAMES = ['xdp', 'xdp_v4', 'tc', 'tc_v4', 'tun_tc', 'tun_xdp', 'companion']
+const ATTACHMENTS: readonly string[] = ['xdp', 'tc']
 
 interface CompileOptions {
   readonly program?: string
@@ -50,6 +53,7 @@ Passes, in their order, for --dump: ${DUMPS.join(', ')}; or all.
   inline     functions are written where they are called
   optimise   clean-up, single assignment, values, dead code
   cut        long loops are cut into functions of their own
+  fields     what is written to the program's own structs and never read is gone
   expand     rows, headers and what the engine provides: addresses, checks, helpers; optimised again
   registers  the machine's ten, and slots of the stack
   emit       instructions, as bpftool prints them
@@ -94,8 +98,9 @@ type CheckedProgram = ReturnType<Compiler['checkProgram']>
 
 async function compileFiles(files: readonly string[], options: CompileOptions): Promise<void> {
   const dumps = readDumps(options.dump)
-  if (files.length > 0 && options.program === 'companion') {
-    throw new Failure(Exit.usage, '--program companion is a file of its own: leave the file out')
+  const { program } = options
+  if (files.length > 0 && program !== undefined && !ATTACHMENTS.includes(program)) {
+    throw new Failure(Exit.usage, `--program ${program} has a file of its own: leave the file out`)
   }
   if (files.length === 0 && options.entry !== undefined) {
     throw new Failure(Exit.usage, '--entry goes with a file')

@@ -53,7 +53,7 @@ export function compile(
   const lowered = show('lower', lowerProgram(checked, path, name, options.settled))
   const settled = show('settle', settleParameters(lowered))
   const inlined = show('inline', inlineCalls(settled))
-  const whole = show('optimise', withoutUncalled(optimise(inlined)))
+  const whole = show('optimise', optimise(inlined))
   const cut = show('cut', optimise(cutLoops(whole)))
   const optimised = show('fields', optimise(removeUnreadFields(cut)))
   const target = targetOf(options)
@@ -63,15 +63,4 @@ export function compile(
   show('registers', program)
   checkStack(program)
   return { ...emit(program), area: layOutArea(optimised), program }
-}
-
-/** What was known may have left functions without a caller, which the kernel would not count. */
-function withoutUncalled(program: IrProgram): IrProgram {
-  const bodies = new Map(program.functions.map((body) => [body.name, body]))
-  const [entry] = program.functions
-  const called = new Set([entry!.name])
-  for (const name of called) {
-    for (const one of bodies.get(name)!.operations) if (one.op === 'call') called.add(one.name)
-  }
-  return { ...program, functions: program.functions.filter(({ name }) => called.has(name)) }
 }

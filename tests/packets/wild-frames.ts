@@ -171,7 +171,8 @@ function makeFrame(random: Random, world: World): Uint8Array {
     case 5:
       return udpFrame(from, to, { data, over, ...(random.oneIn(4) && !is6 ? { checksum: 0 } : {}) })
     case 6:
-      return random.oneIn(2) ? sctpFrame(from, to, { over, chunks: randomChunks(random) }) : echoFrame(client, destination, { data, over })
+      if (random.oneIn(2)) return echoFrame(client, destination, { data, over })
+      return sctpFrame(from, to, { over, chunks: randomChunks(random) })
     default: {
       const quoted = tcpFrame(to, from, { flags: 2 }).subarray(14)
       return icmpErrorFrame(client, destination, { type: random.below(13), quoted, over })

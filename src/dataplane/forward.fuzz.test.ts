@@ -221,6 +221,7 @@ const UNREACHED = [
   'largeFrame',
   'overloaded',
   'localPort',
+  'tooLong',
   'bypassed',
   'answeredNoRoute',
   'answeredStray',

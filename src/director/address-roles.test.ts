@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { beforeEach, describe, it } from 'node:test'
 import { Laboratory } from '../../tests/goldens/laboratory.ts'
-import { ipToWords } from '../base/ip.ts'
+import { ipToWords, wordsToIp } from '../base/ip.ts'
 import { foldAddress } from '../dataplane/hash.ts'
 import { rolesOf } from '../dataplane/service.ts'
 import { Role } from '../dataplane/tables.ts'
@@ -10,7 +10,15 @@ import { CountedAddresses } from './counted-addresses.ts'
 
 const [ONE, OTHER] = ['10.0.0.1', '192.0.2.7']
 /** Two addresses of one entry. */
-const TWINS = ['10.0.0.1', '0.1.10.0']
+const TWINS = [ONE, twinOf(ONE)]
+
+function twinOf(ip: string): string {
+  const fold = foldAddress(...ipToWords(ip))
+  for (let word = 0xc0000201; ; word++) {
+    if (foldAddress(0, 0, 0xffff, word) === fold) return wordsToIp(0, 0, 0xffff, word)
+  }
+}
+
 const role = (ip: string) => rolesOf(...ipToWords(ip))
 
 describe('roles of addresses', () => {

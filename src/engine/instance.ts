@@ -9,8 +9,8 @@
  *
  * A name in bpffs has no dots.
  */
-import { mkdirSync, openSync, readdirSync, rmdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { fstatSync, mkdirSync, openSync, readdirSync, rmdirSync, statSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { assert } from '../base/assert.ts'
 import { findBpfFilesystem, mountedBpfFilesystem } from '../kernel/bpf-filesystem.ts'
 import { unpin } from '../kernel/bpf-pin.ts'
@@ -20,6 +20,8 @@ import { EngineProblem } from './engine.ts'
 
 const FOLDER = 'sluice'
 const TABLE = 'table_'
+/** Others may come and go at the same time. */
+const TRIES = 8
 
 export const DEFAULT_INSTANCE = 'default'
 
@@ -50,14 +52,20 @@ export class Instance {
   static take(name: string): Instance {
     const { path, isLasting } = findBpfFilesystem()
     const folder = join(path, FOLDER, name)
-    makeFolder(folder)
-    const lock = openSync(folder, 'r')
-    if (tryLockFile(lock)) return new Instance(name, folder, isLasting, lock)
-    close(lock)
-    throw new EngineProblem(
-      `another process runs the instance "${name}": choose another --name for a second director, or end that one`,
-      false,
-    )
+    for (let i = 0; i < TRIES; i++) {
+      const lock = openFolder(folder)
+      if (lock === undefined) continue
+      if (!tryLockFile(lock)) {
+        close(lock)
+        throw new EngineProblem(
+          `another process runs the instance "${name}": choose another --name for a second director, or end that one`,
+          false,
+        )
+      }
+      if (isStillThere(folder, lock)) return new Instance(name, folder, isLasting, lock)
+      close(lock)
+    }
+    throw new EngineProblem(`other processes keep removing ${folder}`, false)
   }
 
   /** Names of all pins. */
@@ -90,6 +98,7 @@ export class Instance {
     this.clear()
     try {
       rmdirSync(this.folder)
+      removeIfEmpty(dirname(this.folder))
     } catch (error) {
       throw toKernelError(`remove ${this.folder}`, error)
     } finally {
@@ -111,11 +120,29 @@ export function tablePathOf(instance: string, table: string): string {
   return join(path, FOLDER, instance, TABLE + table)
 }
 
-function makeFolder(path: string): void {
+/** Makes the folder, if need be, and opens it. Undefined: somebody removed it, or the one above, meanwhile. */
+function openFolder(path: string): number | undefined {
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 })
+    return openSync(path, 'r')
   } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw toKernelError(`make ${path}`, error)
+  }
+}
+
+/** Does the path still lead to the folder that is open? Its last owner may have removed it before it was locked. */
+function isStillThere(path: string, descriptor: number): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.ino === fstatSync(descriptor).ino
+}
+
+/** The folder of all instances goes with the last. */
+function removeIfEmpty(path: string): void {
+  try {
+    rmdirSync(path)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code !== 'ENOTEMPTY' && code !== 'ENOENT') throw error
   }
 }
 

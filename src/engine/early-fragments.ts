@@ -4,7 +4,7 @@
  * The V8 engine says itself when a first one has gone by. With the kernel engine that is seen in the table of
  * fragments, which is looked at again and again while any wait.
  */
-import { clearFlow, FragmentKind, type Flow } from '../dataplane/flow.ts'
+import { clearFlow, FragmentKind } from '../dataplane/flow.ts'
 import { recallPorts } from '../dataplane/fragment.ts'
 import { flow, forward } from '../dataplane/main.ts'
 import { PARSED, parse } from '../dataplane/parse.ts'
@@ -46,9 +46,9 @@ export class EarlyFragments {
     return this.#waiting.length
   }
 
-  /** Keeps a fragment that `ofFlow` describes. */
-  keep(ofFlow: Flow, fragment: WaitingFragment): void {
-    this.#waiting.add(ofFlow, fragment, performance.now())
+  /** Keeps a fragment that `flow` describes. */
+  keep(fragment: WaitingFragment): void {
+    this.#waiting.add(flow, fragment, performance.now())
   }
 
   /** A frame was forwarded that `flow` describes: if it was the first fragment of a datagram, the others follow. */
@@ -60,7 +60,7 @@ export class EarlyFragments {
   /** A fragment, from the kernel: goes on if the first of its datagram has come by now, else waits for it. */
   take(fragment: WaitingFragment): void {
     if (this.#isKnown(fragment)) this.#forward(fragment)
-    else this.keep(flow, fragment)
+    else this.keep(fragment)
   }
 
   /** Sends on those whose first fragment has come, by the table of fragments. */

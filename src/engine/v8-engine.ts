@@ -222,7 +222,7 @@ export class V8Engine implements Engine {
     const { frameStart, frameLength, memory } = socket
     const { buffer, byteOffset } = memory.bytes
     const bytes = new Uint8Array(buffer, byteOffset + frameStart, frameLength).slice()
-    this.#early.keep(flow, { bytes, ingress: index })
+    this.#early.keep({ bytes, ingress: index })
   }
 
   #send({ socket }: Port): void {

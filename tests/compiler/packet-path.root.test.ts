@@ -12,7 +12,7 @@ import type { Attachment } from '../../src/compiler/target.ts'
 import { WORD_MARK } from '../../src/compiler/target-xdp.ts'
 import { flow, forward } from '../../src/dataplane/main.ts'
 import { reasons, settings, TABLES } from '../../src/dataplane/tables.ts'
-import { Verdict, verdictOf } from '../../src/dataplane/verdict.ts'
+import { Reason, Verdict, verdictOf } from '../../src/dataplane/verdict.ts'
 import { now, setSeed } from '../../src/subset/clock.ts'
 import { Packet } from '../../src/subset/packet.ts'
 import { INTERFACE, type Laboratory, type LaboratoryOptions } from '../goldens/laboratory.ts'
@@ -131,6 +131,7 @@ function compare(attachment: Attachment, settled: SettledFields, vips: readonly 
       const where = `seed ${SEED}, frame ${i}: ${Buffer.from(bytes).toString('hex')}`
       if (isGeneral || !isIpv6(bytes)) assert.equal(show(got.reason, got.frame), want, where)
       else comparePassed(bytes, want, got, where)
+      assert.equal(got.verdict, returned(attachment, got), where)
       if (got.word.length > 0) {
         const { egress, next0, next1, next2, next3 } = flow
         const next = isWaiting(got.reason) ? [next0, next1, next2, next3] : [0, 0, 0, 0]
@@ -152,6 +153,23 @@ function narrow(lab: Laboratory): void {
   lab.setMtu('server', NARROW)
   lab.hops.setTakesXdp(INTERFACE.server, true)
   settings.row(0).cutter = CUTTER
+}
+
+/** XDP_… and TCX_… (uapi/linux/bpf.h): what the kernel is told to do. */
+const Returned = {
+  xdp: { drop: 1, pass: 2, redirect: 4 },
+  tc: { drop: 2, pass: 0xffffffff, redirect: 7 },
+} as const
+
+/** What the program gives back for the outcome; `flow` is what V8 made of the frame. */
+function returned(attachment: Attachment, { reason, word }: KernelOutcome): number {
+  const { drop, pass, redirect } = Returned[attachment]
+  const verdict = verdictOf(reason)
+  if (verdict === Verdict.pass) return pass
+  if (verdict === Verdict.drop) return drop
+  // Under XDP what has left word passes: under tc it goes on. So does what nobody keeps.
+  const isLeft = reason === Reason.fragmentEarly && flow.egress !== CUTTER
+  return word.length > 0 || isLeft ? pass : redirect
 }
 
 /** For its neighbour, in the kernel. */

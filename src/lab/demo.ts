@@ -59,6 +59,7 @@ class Demo {
   readonly #startedMs = performance.now()
   readonly #summaries: Partial<Record<ModeName, ModeSummary>> = {}
   #engine = ''
+  #isEnding = false
   #attached: readonly string[] = []
 
   constructor(options: DemoOptions) {
@@ -67,7 +68,7 @@ class Demo {
 
   async run(): Promise<number> {
     const dismissGuardian = startGuardian()
-    const forget = removeOnSignals(dismissGuardian)
+    const forget = removeOnSignals(dismissGuardian, () => (this.#isEnding = true))
     try {
       for (const name of this.#options.modes) await this.#show(name)
       if (this.#options.isKept) keepLab()
@@ -88,6 +89,8 @@ class Demo {
     try {
       await this.#showIn(lan, name)
     } catch (error) {
+      // By a signal: what was taken down under the demonstration's feet is no failure, and nothing new may begin.
+      if (this.#isEnding) await new Promise<never>(() => {})
       lan.takeDown()
       if (isLacking(error)) throw error
       this.#summaries[name] = NOTHING
@@ -179,9 +182,11 @@ function takeDown(lan: Lan): Finding {
 }
 
 /** Until the result is called: what ends this process ends the lab first. */
-function removeOnSignals(dismissGuardian: () => Promise<void>): () => void {
+function removeOnSignals(dismissGuardian: () => Promise<void>, onEnding: () => void): () => void {
   const end = (signal: NodeJS.Signals) => {
+    onEnding()
     clearLab()
+    console.error(`demo: ended by ${signal}; nothing is left behind`)
     void dismissGuardian().finally(() => process.exit(128 + constants.signals[signal]))
   }
   const signals: NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP']

@@ -132,17 +132,24 @@ const REHEARSED = [
   '-D -t 10.0.0.1:80',
 ]
 
+const ROW = '["tcp","SYN_RECV",59.992,"10.0.0.3",4000,"10.0.0.1",80,"10.0.0.2",80]'
+const ROWS = `${ROW},${ROW}`
+
 /** Runs commands against answers that are made up, so that V8 compiles what they need. */
 async function rehearse(load) {
   const answers = {
     'ipvs.version': { version: '1.2.1', connectionTableSize: 4096 },
     'service.list': [LISTED, { ...LISTED, key: { ...SERVICE, port: 81 } }],
   }
+  const caller = {
+    call: async (name) => answers[name] ?? [],
+    connectionRows: async () => [Buffer.from(ROWS)],
+  }
   const { runIpvsadm } = load('src/cli/ipvsadm-run.ts')
   load('src/control/client.ts')
   for (const line of REHEARSED) {
     const status = await runIpvsadm(line.split(' '), {
-      connect: async () => ({ call: async (name) => answers[name] ?? [] }),
+      connect: async () => caller,
       names: { portOf: () => undefined, addressOf: () => null },
       input: (async function* () {})(),
       print: () => {},

@@ -11,7 +11,7 @@ import type {
 import { formatEndpoint, NUMERIC, type Naming } from './ipvsadm-naming.ts'
 
 /** Protocol, expiry, state, client, virtual, server, persistence engine. */
-const WIDTHS = [3, 6, 11, 18, 18, 18, 16]
+export const WIDTHS = [3, 6, 11, 18, 18, 18, 16] as const
 /** In lines with an engine ipvsadm has the last two the other way round. */
 const ENGINE_WIDTHS = [3, 6, 11, 18, 18, 16, 18]
 
@@ -26,10 +26,7 @@ export function formatConnections(
   naming: Naming,
 ): string {
   const isWithLocal = !isWithEngine && connections.some(({ local }) => local !== null)
-  const titles = ['source', 'virtual', 'destination']
-  if (isWithEngine) titles.push('pe name', 'pe_data')
-  if (isWithLocal) titles.push('local')
-  const lines = ['IPVS connection entries', joinColumns(['pro', 'expire', 'state', ...titles])]
+  const lines = connectionTitles(isWithEngine, isWithLocal)
   for (const connection of connections) {
     const { protocol, client, virtual, server, local, state, expiresS, engine } = connection
     const named = protocol === 'ip' ? null : protocol
@@ -43,8 +40,15 @@ export function formatConnections(
   return lines.map((line) => `${line}\n`).join('')
 }
 
+export function connectionTitles(isWithEngine: boolean, isWithLocal: boolean): string[] {
+  const titles = ['source', 'virtual', 'destination']
+  if (isWithEngine) titles.push('pe name', 'pe_data')
+  if (isWithLocal) titles.push('local')
+  return ['IPVS connection entries', joinColumns(['pro', 'expire', 'state', ...titles])]
+}
+
 /** The last column is not filled up with blanks. */
-function joinColumns(columns: readonly string[], widths = WIDTHS): string {
+function joinColumns(columns: readonly string[], widths: readonly number[] = WIDTHS): string {
   const last = columns.length - 1
   return columns.map((text, i) => (i < last ? text.padEnd(widths[i]!) : text)).join(' ')
 }

@@ -113,7 +113,7 @@ async function watched(line: string, rows: number | null, rests: boolean[]) {
       pauses.push(seconds)
       return Promise.resolve(rests.shift() ?? false)
     },
-    print: (text) => (stdout += text),
+    print: (text) => (stdout += text.toString()),
     complain: (text) => (stderr += text),
   }
   const rc = await runIpvsadm(line.split(' '), surroundings)

@@ -15,6 +15,7 @@ async function restore(lines: readonly string[], answer: (call: string) => Promi
       calls.push(name)
       return answer(name) as never
     },
+    connectionRows: () => assert.fail('nobody lists connections here'),
   }
   const status = await runIpvsadm(['-R'], {
     connect: () => Promise.resolve(caller),
@@ -26,7 +27,7 @@ async function restore(lines: readonly string[], answer: (call: string) => Promi
     input: (async function* () {
       yield* lines
     })(),
-    print: (text) => (stdout += text),
+    print: (text) => (stdout += text.toString()),
     terminalRows: () => null,
     pause: () => Promise.resolve(false),
     complain: (text) => (stderr += text),

@@ -9,6 +9,7 @@ import { connectionOf } from '../control/connection-row.ts'
 import { ControlError } from '../control/control-error.ts'
 import type { ConnectionListing, ServiceKey, ServiceListing } from '../director/model.ts'
 import { LIST_ALL, TRY_HELP, type Command, type Listing } from './ipvsadm-command.ts'
+import { formatRows } from './ipvsadm-connection-rows.ts'
 import { formatConnections, formatLocals, formatSyncDaemons } from './ipvsadm-connections.ts'
 import { WrongUsage } from './ipvsadm-draft.ts'
 import { explainRefusal } from './ipvsadm-errors.ts'
@@ -86,9 +87,12 @@ function showListing(command: Listing, surroundings: Surroundings): Promise<numb
       )
     case 'connections':
       return attempt(surroundings, 'connection.list', 1, async (caller) => {
+        const { numeric, persistentConnections } = command.format
+        if (numeric && !persistentConnections && !isJson) {
+          return formatRows(await caller.connectionRows())
+        }
         const connections = (await caller.call('connection.list', {})).map(connectionOf)
         if (isJson) return toJson({ connections })
-        const { numeric, persistentConnections } = command.format
         const naming = await namingFor(numeric, surroundings, () => hostsOf(connections))
         return formatConnections(connections, persistentConnections, naming)
       })
@@ -117,11 +121,13 @@ async function attempt(
   { connect, print, complain }: Surroundings,
   call: CallName,
   statusIfRefused: number,
-  make: (caller: Caller) => Promise<string>,
+  make: (caller: Caller) => Promise<string | readonly Buffer[]>,
 ): Promise<number> {
   const caller = await connect()
   try {
-    print(await make(caller))
+    const made = await make(caller)
+    if (typeof made === 'string') print(made)
+    else for (const piece of made) print(piece)
     return 0
   } catch (error) {
     if (!(error instanceof ControlError)) throw error

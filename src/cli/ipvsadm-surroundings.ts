@@ -9,6 +9,8 @@ import type { Naming } from './ipvsadm-naming.ts'
 /** The control socket, as far as ipvsadm needs it. */
 export interface Caller {
   call<N extends CallName>(name: N, parameters: Calls[N]['with']): Promise<Calls[N]['result']>
+  /** As ControlClient has it. */
+  connectionRows(): Promise<readonly Buffer[]>
 }
 
 /** There is no daemon to ask; `message` says why. */
@@ -27,7 +29,7 @@ export interface Surroundings {
   terminalRows(): number | null
   /** Resolves after so many seconds; false: the user wants an end. */
   pause(seconds: number): Promise<boolean>
-  print(text: string): void
+  print(text: string | Buffer): void
   complain(text: string): void
 }
 

@@ -57,6 +57,35 @@ describe('a client of the daemon', () => {
     assert.deepEqual(await client.call('connection.list', {}), rows)
   })
 
+  it('gives rows of connections as they came, behind and before other answers', async (t) => {
+    const client = await pretend(t, (socket, line) => {
+      for (const call of line.trim().split('\n')) {
+        const { id, call: name } = JSON.parse(call) as { id: number; call: string }
+        if (name !== 'connection.list') socket.write(`{"id":${id},"result":{"version":"x"}}\n`)
+        else socket.write(`{"id":${id},"part":[[1],[2]]}\n{"id":${id},"result":[]}\n`)
+      }
+    })
+    const answers = [
+      client.call('ipvs.version', {}),
+      client.connectionRows(),
+      client.call('ipvs.version', {}),
+      client.connectionRows(),
+    ]
+    const [first, rows, second, more] = await Promise.all(answers)
+    assert.deepEqual([first, second], [{ version: 'x' }, { version: 'x' }])
+    assert.deepEqual([rows, more].map(String), ['[1],[2],', '[1],[2],'])
+  })
+
+  it('is told why there are no rows', async (t) => {
+    const path = await serve(t, {
+      'connection.list': () => {
+        throw new ControlError('EBUSY', 'not now')
+      },
+    })
+    const client = await connectClient(t, path)
+    await assert.rejects(client.connectionRows(), { errno: 'EBUSY', message: 'not now' })
+  })
+
   const places: [string, (path: string) => void, string, RegExp][] = [
     [
       'nothing is there',

@@ -10,6 +10,8 @@ import type { CallName, Calls } from './protocol.ts'
 interface Pending {
   /** The parts of a long answer that came. */
   readonly parts: unknown[][]
+  /** Instead of those, as bytes. */
+  readonly rows?: Buffer[]
   resolve(result: unknown): void
   reject(error: Error): void
 }
@@ -54,11 +56,22 @@ export class ControlClient {
    * connection is lost, or what the daemon had against the client as such.
    */
   call<N extends CallName>(name: N, parameters: Calls[N]['with']): Promise<Calls[N]['result']> {
+    return this.#begin(name, parameters) as Promise<Calls[N]['result']>
+  }
+
+  /**
+   * All connections as they come: JSON of rows, a comma between any two, in pieces. Who
+   * prints a million of them needs neither texts nor objects.
+   */
+  connectionRows(): Promise<readonly Buffer[]> {
+    return this.#begin('connection.list', {}, []) as Promise<readonly Buffer[]>
+  }
+
+  #begin(name: CallName, parameters: object, rows?: Buffer[]): Promise<unknown> {
     if (this.#lost !== undefined) return Promise.reject(this.#lost)
     const id = ++this.#id
     return new Promise((resolve, reject) => {
-      const pending = { parts: [], resolve: resolve as (result: unknown) => void, reject }
-      this.#pending.set(id, pending)
+      this.#pending.set(id, { parts: [], ...(rows && { rows }), resolve, reject })
       this.#send(`${JSON.stringify({ id, call: name, with: parameters })}\n`)
     })
   }
@@ -74,12 +87,32 @@ export class ControlClient {
   }
 
   #take(chunk: Buffer): void {
-    for (const line of this.#lines.push(chunk)) {
-      const answer = parseAnswer(line)
+    for (const line of this.#lines.pushBytes(chunk)) {
+      if (this.#takeRows(line)) continue
+      const answer = parseAnswer(line.toString())
       if (answer === undefined) return this.#leave('EPROTO', 'the daemon sent what is no answer')
       this.#settle(answer)
     }
     if (this.#lines.isTooLong) this.#leave('EPROTO', 'the daemon sent a line without an end')
+  }
+
+  /** True: the line is a part of what is wanted as bytes, which can only be the oldest call's. */
+  #takeRows(line: Buffer): boolean {
+    const [oldest] = this.#pending
+    const rows = oldest?.[1].rows
+    if (oldest === undefined || rows === undefined) return false
+    const [id, { resolve }] = oldest
+    for (const kind of ['part', 'result'] as const) {
+      const head = `{"id":${id},"${kind}":[`
+      if (line.toString('latin1', 0, head.length) !== head) continue
+      rows.push(line.subarray(head.length, -ROWS_END))
+      if (kind === 'result') {
+        this.#pending.delete(id)
+        resolve(rows)
+      }
+      return true
+    }
+    return false
   }
 
   #settle({ id, result, part, error }: Answer): void {
@@ -116,6 +149,9 @@ export class ControlClient {
     this.#socket.unref()
   }
 }
+
+/** `]}` */
+const ROWS_END = 2
 
 function parseAnswer(line: string): Answer | undefined {
   try {

@@ -14,6 +14,9 @@ export const SLICE_MS = 2
 /** Characters in one part of a long answer; the row that reaches it still belongs to the part. */
 export const PART_CHARS = 1 << 18
 
+/** Bytes of memory for the parts of an answer that is written as bytes; each client that lists has one such piece. */
+export const PART_BYTES = 1 << 20
+
 /** Bytes of an answer's line that a client takes: a part, whose last row may be a service with all its servers. */
 export const ANSWER_MAX = 64 << 20
 

@@ -22,7 +22,12 @@ export class LineReader {
 
   /** The lines that this chunk ends, as text; bytes that are no UTF-8 become U+FFFD. */
   push(chunk: Buffer): string[] {
-    const lines: string[] = []
+    return this.pushBytes(chunk).map((line) => line.toString())
+  }
+
+  /** The same as bytes. */
+  pushBytes(chunk: Buffer): Buffer[] {
+    const lines: Buffer[] = []
     let from = 0
     while (!this.#isTooLong) {
       const end = chunk.indexOf(NEWLINE, from)
@@ -41,11 +46,11 @@ export class LineReader {
     if (this.#isTooLong) this.#pieces = []
   }
 
-  #join(): string {
+  #join(): Buffer {
     const [first, ...more] = this.#pieces
     const line = more.length === 0 ? first! : Buffer.concat(this.#pieces, this.#length)
     this.#pieces = []
     this.#length = 0
-    return line.toString()
+    return line
   }
 }

@@ -146,5 +146,5 @@ export const DEFAULT_SOCKET_PATH = '/run/sluice/sluice.sock'
 
 /** Bytes a client may send without ending its line. */
 export const LINE_MAX = 1 << 20
-/** Rows in one part of a long answer. */
+/** Rows in one part of a long answer, but for connections: of those a part may have 2^20 bytes. */
 export const PART_ROWS = 4096

@@ -4,9 +4,10 @@
 import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
 import { LineClient, serve } from '../../tests/control/serving.ts'
+import { JsonRows } from '../base/json-rows.ts'
 import type { CallTable } from './call-table.ts'
 import { ControlError } from './control-error.ts'
-import { OUTSTANDING_MAX, PART_CHARS } from './limits.ts'
+import { OUTSTANDING_MAX, PART_BYTES, PART_CHARS } from './limits.ts'
 import { LINE_MAX, PART_ROWS } from './protocol.ts'
 import type { SessionOptions } from './session.ts'
 
@@ -182,6 +183,55 @@ describe('a long answer', () => {
     })
   }
 
+  for (const [what, count, size] of [
+    ['many rows', 3 * PART_BYTES, 1],
+    ['large rows', 25, PART_BYTES >> 4],
+    ['one row', 1, 10],
+    ['no row', 0, 0],
+  ] as const) {
+    it(`of ${what} that are bytes already comes in parts, too`, async (t) => {
+      const client = await begin(t, { 'connection.list': () => new Bytes(count, size) })
+      await client.write(call(1, 'connection.list'))
+      const lengths: number[] = []
+      let result: number[] | undefined
+      while (result === undefined) {
+        const line = (await client.next())!
+        assert.ok(line.length < PART_BYTES)
+        const answer = JSON.parse(line) as { part?: number[]; result?: number[] }
+        result = answer.result
+        lengths.push((answer.part ?? answer.result)!.length)
+      }
+      assert.equal(
+        lengths.reduce((sum, length) => sum + length),
+        count,
+      )
+    })
+  }
+
+  it('in bytes that fails in the middle ends with the failure, and the client goes on', async (t) => {
+    const rows = new Bytes(10, 1, 5)
+    const client = await begin(t, { 'connection.list': () => rows, 'ipvs.version': () => VERSION })
+    await client.write(call(1, 'connection.list') + call(2, 'ipvs.version'))
+    assert.deepEqual(await client.answer(), { id: 1, error: errorOf('the table burns', 'EIO') })
+    assert.deepEqual(await client.answer(), { id: 2, result: VERSION })
+  })
+
+  it('in bytes is made no faster than it is read', async (t) => {
+    const rows = new Bytes(1_000_000, 1000)
+    const calls: Calls = { 'connection.list': () => rows, 'ipvs.version': () => VERSION }
+    const path = await serve(t, calls)
+    const client = await LineClient.connect(t, path)
+    await client.write(call(1, 'connection.list'))
+    await client.answer()
+    const other = await LineClient.connect(t, path)
+    for (let i = 0; i < 20; i++) {
+      await other.write(call(1, 'ipvs.version'))
+      assert.deepEqual(await other.answer(), { id: 1, result: VERSION })
+    }
+    assert.ok(rows.made < 100_000, `${rows.made} rows made for a client that read one part`)
+    client.socket.destroy()
+  })
+
   it('that fails in the middle ends with the failure', async (t) => {
     const client = await begin(t, {
       'connection.list': function* () {
@@ -235,6 +285,37 @@ it('a client that only writes is read from no further than it has answers waitin
   assert.ok(begun < 10 * OUTSTANDING_MAX, `${begun} calls begun`)
   assert.ok(begun < (chunk.length * 20) / line.length)
 })
+
+/** Numbers of `size` digits, ten at once; with `failsAt` it throws there. */
+class Bytes extends JsonRows {
+  readonly room: number
+  readonly #row: Buffer
+  readonly #count: number
+  readonly #failsAt: number
+  made = 0
+
+  constructor(count: number, size: number, failsAt = Infinity) {
+    super()
+    this.#row = Buffer.from(`${'7'.repeat(size)},`)
+    this.#count = count
+    this.#failsAt = failsAt
+    this.room = 10 * this.#row.length
+  }
+
+  get isDone(): boolean {
+    return this.made === this.#count
+  }
+
+  write(bytes: Uint8Array, at: number): number {
+    for (let i = 0; i < 10 && !this.isDone; i++) {
+      if (this.made === this.#failsAt) throw new ControlError('EIO', 'the table burns')
+      bytes.set(this.#row, at)
+      at += this.#row.length
+      this.made++
+    }
+    return at
+  }
+}
 
 function errorOf(message: string, errno = 'EINVAL'): { errno: string; message: string } {
   return { errno, message }

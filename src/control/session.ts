@@ -10,12 +10,20 @@
  * is not read from either), and how long packets wait for this client (SLICE_MS).
  */
 import type { Socket } from 'node:net'
-import { jsonOf } from '../base/json-text.ts'
+import { JsonRows } from '../base/json-rows.ts'
 import type { CallTable } from './call-table.ts'
 import { ControlError } from './control-error.ts'
-import { OUTSTANDING_MAX, PART_CHARS, SLICE_MS } from './limits.ts'
+import { OUTSTANDING_MAX, PART_BYTES, SLICE_MS } from './limits.ts'
 import { LineReader } from './lines.ts'
-import { LINE_MAX, LONG_CALLS, PART_ROWS, type CallName } from './protocol.ts'
+import {
+  fillRows,
+  isLong,
+  nextPart,
+  PART_HEAD_MAX,
+  wrapRows,
+  type LongAnswer,
+} from './long-answer.ts'
+import { LINE_MAX, LONG_CALLS, type CallName } from './protocol.ts'
 import { shorten } from './shape.ts'
 import { checkParameters } from './validate.ts'
 
@@ -31,7 +39,7 @@ interface Refusal {
 
 /** How a call ended. `long`: rows that are made while they are written. */
 type Outcome =
-  { readonly result: unknown } | { readonly long: Iterable<unknown> } | { readonly error: Refusal }
+  { readonly result: unknown } | { readonly long: LongAnswer } | { readonly error: Refusal }
 
 export class ControlSession {
   readonly #socket: Socket
@@ -127,7 +135,12 @@ export class ControlSession {
   async #answer(id: number | null, outcome: Outcome): Promise<void> {
     if ('result' in outcome) return this.#write({ id, result: outcome.result ?? null })
     if ('error' in outcome) return this.#write({ id, error: outcome.error })
-    const rows = outcome.long[Symbol.iterator]()
+    const { long } = outcome
+    return long instanceof JsonRows ? this.#answerInBytes(id, long) : this.#answerInParts(id, long)
+  }
+
+  async #answerInParts(id: number | null, long: Iterable<unknown>): Promise<void> {
+    const rows = long[Symbol.iterator]()
     try {
       for (;;) {
         const { part, isLast, error } = nextPart(rows)
@@ -139,6 +152,35 @@ export class ControlSession {
     } finally {
       rows.return?.()
     }
+  }
+
+  /** One piece of memory for all parts: the next is made when the client has taken the last. */
+  async #answerInBytes(id: number | null, rows: JsonRows): Promise<void> {
+    const bytes = Buffer.allocUnsafeSlow(PART_BYTES)
+    while (!this.#socket.destroyed) {
+      let end: number
+      try {
+        end = fillRows(rows, bytes)
+      } catch (error) {
+        return this.#write({ id, error: this.#refuse(error) })
+      }
+      this.#send()
+      if (end > PART_HEAD_MAX || rows.isDone) {
+        await this.#writeBytes(
+          wrapRows(bytes, end, `{"id":${id},"${rows.isDone ? 'result' : 'part'}":[`),
+        )
+      }
+      if (rows.isDone) return
+      await nextTurn()
+    }
+    throw new Error('the client has gone')
+  }
+
+  /** Resolves once nobody needs the bytes any more; rejects if the client has gone. */
+  #writeBytes(bytes: Uint8Array): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#socket.write(bytes, (error) => (error ? reject(error) : resolve()))
+    })
   }
 
   /** What the client is told of a thrown error; one that is no refusal is the daemon's own fault. */
@@ -201,36 +243,6 @@ function parseRequest(line: string): Request | undefined {
     // No JSON at all.
   }
   return undefined
-}
-
-interface Part {
-  /** Rows as JSON. */
-  readonly part: string[]
-  readonly isLast: boolean
-  readonly error?: unknown
-}
-
-/** As many rows as may be made in one turn. */
-function nextPart(rows: Iterator<unknown>): Part {
-  const untilMs = performance.now() + SLICE_MS
-  const part: string[] = []
-  let chars = 0
-  try {
-    do {
-      const row = rows.next()
-      if (row.done === true) return { part, isLast: true }
-      const text = jsonOf(row.value)
-      part.push(text)
-      chars += text.length
-    } while (part.length < PART_ROWS && chars < PART_CHARS && performance.now() < untilMs)
-  } catch (error) {
-    return { part, isLast: true, error: error ?? new Error('thrown without a reason') }
-  }
-  return { part, isLast: false }
-}
-
-function isLong(result: unknown): result is Iterable<unknown> {
-  return typeof result === 'object' && result !== null && Symbol.iterator in result
 }
 
 /** Lets the loop do its other work: packets go before listings. */

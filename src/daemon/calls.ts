@@ -9,7 +9,7 @@ import type { CallTable } from '../control/call-table.ts'
 import { ControlError } from '../control/control-error.ts'
 import type { Director, Outcome } from '../director/director.ts'
 import { serviceText } from '../director/check.ts'
-import { connectionRows } from '../director/connection-rows.ts'
+import { ConnectionRows } from '../director/connection-rows.ts'
 import { listService, listServices } from '../director/listing.ts'
 import type { Refusal, ServiceKey } from '../director/model.ts'
 import { RECLAIMS } from '../director/grace.ts'
@@ -88,10 +88,7 @@ export function directorCalls(surroundings: CallSurroundings) {
         .filter(({ locals }) => service !== undefined || locals.length > 0)
         .map((entry) => ({ service: entry.key, locals: director.locals.list(entry) }))
     },
-    'connection.list': () => {
-      use()
-      return connectionRows()
-    },
+    'connection.list': () => new ConnectionRows(use),
     ...tableCalls({ ...surroundings, turns }),
     ...ruleCalls(surroundings, change),
     ...settingCalls(surroundings, change),

@@ -3,7 +3,7 @@ import { it } from 'node:test'
 import { Laboratory } from '../../tests/goldens/laboratory.ts'
 import { connectionOf } from '../control/connection-row.ts'
 import { tcpFrame, udpFrame } from '../wire/flow.ts'
-import { connectionRows } from './connection-rows.ts'
+import { ConnectionRows } from './connection-rows.ts'
 import { listConnections } from './listing.ts'
 import type { ConnectionRow } from './model.ts'
 
@@ -36,7 +36,7 @@ it('the rows say what the listing says, of every kind of connection', () => {
       }
     }
   }
-  const rows = [...connectionRows()].map(({ text }) => JSON.parse(text) as ConnectionRow)
+  const rows = JSON.parse(new ConnectionRows(() => lab.use()).text()) as ConnectionRow[]
   const listed = [...listConnections()]
   assert.equal(listed.length, 12)
   assert.equal(listed.filter(({ local }) => local !== null).length, 4)

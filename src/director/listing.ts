@@ -111,21 +111,16 @@ const PROTOCOL_TEXT: Readonly<Record<number, ConnectionListing['protocol']>> = {
   [Protocol.sctp]: 'sctp',
 }
 
-/** Every live connection and template, in the table's order: one view, moved from line to line. */
-export function* liveConnections(): Generator<tables.Connection> {
-  const { capacity, bytes, base } = tables.connections.memory
-  const line = tables.Connection.view(bytes, base)
-  for (let i = 0; i < capacity; i++) {
-    ;(line as unknown as { base: number }).base = base + i * tables.Connection.size
-    if (isListed(line)) yield line
+/** Every live connection and template, in the table's order. */
+export function* listConnections(): Generator<ConnectionListing> {
+  for (let i = 0; i < tables.connections.memory.capacity; i++) {
+    const line = tables.connections.row(i)
+    if (isListed(line)) yield listConnection(line)
   }
 }
 
-export function* listConnections(): Generator<ConnectionListing> {
-  for (const line of liveConnections()) yield listConnection(line)
-}
-
-function isListed(line: tables.Connection): boolean {
+/** Is it alive, and does IPVS tell of it? */
+export function isListed(line: tables.Connection): boolean {
   if (line.owner <= BUSY || (line.status & tables.Status.ended) !== 0) return false
   const isTemplate = (line.status & tables.Status.template) !== 0
   const isAlive = isTemplate ? isTemplateAlive(line) : !isAtOrAfter(now(), line.expires)
@@ -147,7 +142,7 @@ export function listConnection(line: tables.Connection): ConnectionListing {
     server: serverOf(line),
     local: localOf(line),
     state: stateOf(line),
-    expiresS: expiresS(line),
+    expiresS: expiryTicks(line) / TICKS_PER_SECOND,
   }
 }
 
@@ -177,14 +172,14 @@ export function stateOf({ status }: tables.Connection): string {
   return protocol === Protocol.sctp ? SCTP_STATE_TEXT[state]! : 'UDP'
 }
 
-/** A template that is over, but controls somebody, goes on for a while, and again. */
-export function expiresS(line: tables.Connection): number {
+/** Until it expires. A template that is over, but controls somebody, goes on for a while, and again. */
+export function expiryTicks(line: tables.Connection): number {
   const left = (line.expires - now()) | 0
-  if (left >= 0) return left / TICKS_PER_SECOND
-  return TEMPLATE_REST_S - ((-left / TICKS_PER_SECOND) % TEMPLATE_REST_S)
+  return left >= 0 ? left : REST_TICKS - (-left % REST_TICKS)
 }
+const REST_TICKS = TEMPLATE_REST_S * TICKS_PER_SECOND
 
-export function localOf(line: tables.Connection): ServerKey | null {
+function localOf(line: tables.Connection): ServerKey | null {
   if (forwardingOf(line) !== tables.Forwarding.fullnat || line.binding === 0) return null
   const { address0, address1, address2, address3 } = tables.locals.row(localRowOf(line))
   return { address: wordsToIp(address0, address1, address2, address3), port: line.binding >>> 16 }

@@ -1,7 +1,7 @@
 /**
  * Our ipvsadm as a program of the tiny shell: the command line, the calls it makes and the director, in one process.
  */
-import { jsonOf } from '../../src/base/json-text.ts'
+import { JsonRows } from '../../src/base/json-rows.ts'
 import type { Names } from '../../src/cli/ipvsadm-address.ts'
 import { parseServices } from '../../src/cli/ipvsadm-names.ts'
 import { runIpvsadm } from '../../src/cli/ipvsadm-run.ts'
@@ -53,11 +53,15 @@ export function callerOn(laboratory: Laboratory): Caller {
   return {
     call: async (name, parameters) => {
       const result = await calls[name]!(parameters)
+      if (result instanceof JsonRows) return JSON.parse(result.text()) as never
       // Long results come as they are made.
       const isLong = typeof result === 'object' && result !== null && Symbol.iterator in result
       if (!isLong) return result as never
-      const rows = [...(result as Iterable<unknown>)]
-      return rows.map((row) => JSON.parse(jsonOf(row)) as unknown) as never
+      return [...(result as Iterable<unknown>)] as never
+    },
+    connectionRows: () => {
+      const rows = calls['connection.list']!({}) as JsonRows
+      return Promise.resolve([Buffer.from(rows.text().slice(1, -1))])
     },
   }
 }
@@ -78,7 +82,7 @@ export function runOn(laboratory: Laboratory, hosts = HOSTS) {
       input: linesOf(input),
       terminalRows: () => null,
       pause: () => Promise.resolve(false),
-      print: (text) => (stdout += text),
+      print: (text) => (stdout += text.toString()),
       complain: (text) => (stderr += text),
     })
     return { stdout, stderr, rc }

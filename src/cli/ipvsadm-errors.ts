@@ -31,6 +31,9 @@ const TEXT: Readonly<Record<string, string>> = {
   // strerror(3)'s.
   ENODEV: 'No such device',
   ERANGE: 'Numerical result out of range',
+  ENETUNREACH: 'Network is unreachable',
+  EADDRNOTAVAIL: 'Cannot assign requested address',
+  EADDRINUSE: 'Address already in use',
 }
 
 /** `message` is the director's own, for what IPVS would not refuse. */

@@ -218,7 +218,7 @@ test('marks and switches are as before if anything of the table is refused', asy
       '#sluice mark add 9 --dport 1\n#sluice sysctl no_such=1\n',
       /^stdin:2: there is no switch no_such\n$/,
     ],
-    ['#sluice sysctl net.ipv4.vs.sync_ports=1\n', /^stdin:1: net.ipv4.vs.sync_ports: /],
+    ['#sluice sysctl net.ipv4.vs.est_nice=1\n', /^stdin:1: net.ipv4.vs.est_nice: /],
   ]
   for (const [input, complaint] of cases) {
     const { stderr, rc } = await run('-R --atomic', input)

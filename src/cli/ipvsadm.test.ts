@@ -32,7 +32,10 @@ describe('bin/ipvsadm', () => {
       use: () => laboratory.use(),
       applied: () => Promise.resolve(),
       onServerAdded: () => {},
-      mtuOf: () => 1500,
+      synchronisation: {
+        start: (request) => laboratory.director.startSync(request, 1500),
+        stop: (role) => laboratory.director.sync.stop(role),
+      },
       freePages: () => Infinity,
     })
     server = await startServing(join(folder, 'socket'), calls)

@@ -17,6 +17,7 @@ const STATUS: DaemonStatus = {
   localitiesMax: 65536,
   reasons: { toServer: 1200, noService: 3 },
   engineCounters: {},
+  synchronisation: {},
 }
 
 test('everything there is, and nothing of what is not in use', () => {
@@ -40,4 +41,13 @@ test('everything there is, and nothing of what is not in use', () => {
 test('destinations that are remembered', () => {
   const line = formatStatus({ ...STATUS, localities: 12 }).split('\n')[5]
   assert.equal(line, 'localities   12 of 65536: destinations that lblc and lblcr remember')
+})
+
+test('connection synchronisation, while it runs', () => {
+  const text = formatStatus({
+    ...STATUS,
+    synchronisation: { messagesSent: 3, connectionsSent: 40 },
+  })
+  const lines = ['connection synchronisation', '   3  messagesSent', '  40  connectionsSent', '']
+  assert.ok(text.endsWith(lines.join('\n')), text)
 })

@@ -42,8 +42,15 @@ export function formatStatus(status: DaemonStatus): string {
     ...formatCounters(status.reasons),
     'engine',
     ...formatCounters(status.engineCounters),
+    ...formatSynchronisation(status.synchronisation),
   ]
   return lines.map((line) => `${line}\n`).join('')
+}
+
+/** Nothing while no daemon of it runs. */
+function formatSynchronisation(counters: Readonly<Record<string, number>>): string[] {
+  if (Object.keys(counters).length === 0) return []
+  return ['connection synchronisation', ...formatCounters(counters)]
 }
 
 /** Nothing where there is no lblc or lblcr. */

@@ -45,6 +45,8 @@ export interface DaemonStatus {
   readonly reasons: Readonly<Record<string, number>>
   /** Engine's own counters: frames received, sent, lost in a ring, injected… */
   readonly engineCounters: Readonly<Record<string, number>>
+  /** Of connection synchronisation: messages and connections; none while no daemon of it runs. */
+  readonly synchronisation: Readonly<Record<string, number>>
 }
 
 /** A step of `explain`. */

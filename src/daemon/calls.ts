@@ -15,6 +15,7 @@ import type { Refusal, ServiceKey } from '../director/model.ts'
 import { RECLAIMS } from '../director/grace.ts'
 import { listSysctls, setSysctl } from '../director/sysctls.ts'
 import { readTimeouts, writeTimeouts } from '../director/timeouts.ts'
+import type { Synchronisation } from './synchronisation.ts'
 import { tableCalls } from './table-calls.ts'
 import { REST_MS, Turns } from './turns.ts'
 
@@ -32,8 +33,7 @@ export interface CallSurroundings {
   onServerAdded(address: string): void
   /** Pages of memory that the host has left. */
   freePages(): number
-  /** Of the interface of this name; undefined: there is none. */
-  mtuOf(interfaceName: string): number | undefined
+  readonly synchronisation: Pick<Synchronisation, 'start' | 'stop'>
 }
 
 /** The calls about virtual services. */
@@ -122,7 +122,7 @@ function ruleCalls(
 
 /** The calls about what is no service's own. */
 function settingCalls(
-  { director, use, mtuOf }: CallSurroundings,
+  { director, use, synchronisation }: CallSurroundings,
   change: (make: () => Outcome) => Promise<null>,
 ) {
   return {
@@ -136,8 +136,8 @@ function settingCalls(
       return null
     },
     'sync.list': () => director.sync.list(),
-    'sync.start': (request) => change(() => director.startSync(request, mtuOf(request.interface))),
-    'sync.stop': ({ role }) => change(() => director.sync.stop(role)),
+    'sync.start': (request) => change(() => synchronisation.start(request)),
+    'sync.stop': ({ role }) => change(() => synchronisation.stop(role)),
   } satisfies Partial<CallTable>
 }
 

@@ -37,6 +37,7 @@ import { chooseInterfaces } from './interface-choice.ts'
 import type { Log } from './log.ts'
 import { NetworkFollower } from './network-follower.ts'
 import { readStatus } from './status.ts'
+import { Synchronisation } from './synchronisation.ts'
 
 export interface DaemonOptions extends EngineOptions {
   readonly socketPath: string
@@ -59,6 +60,7 @@ export class DirectorDaemon {
   readonly #claims: ClaimKeeper
   readonly #network: NetworkFollower
   readonly #housekeeping: Housekeeping
+  readonly #synchronisation: Synchronisation
   readonly #place: SocketPlace
   readonly #startedMs = performance.now()
   #links: readonly Link[] = []
@@ -93,6 +95,14 @@ export class DirectorDaemon {
       onProblem: (text) => log('warning', text),
     })
     this.#housekeeping = new Housekeeping(this.#director, this.#engine)
+    this.#synchronisation = new Synchronisation({
+      director,
+      use: () => {
+        this.#engine.tick()
+        tables.use()
+      },
+      log,
+    })
     this.calls = this.#makeCalls()
   }
 
@@ -116,9 +126,12 @@ export class DirectorDaemon {
       director: this.#director,
       use: () => tables.use(),
       applied: () => this.#claims.applied(),
-      onServerAdded: (address) => this.#network.addServer(address),
+      onServerAdded: (address) => {
+        this.#network.addServer(address)
+        this.#synchronisation.serversChanged()
+      },
       freePages,
-      mtuOf: (name) => this.#links.find((link) => link.name === name)?.mtu,
+      synchronisation: this.#synchronisation,
     })
     return {
       ...calls,
@@ -126,7 +139,10 @@ export class DirectorDaemon {
       status: () => {
         tables.use()
         const uptimeS = (performance.now() - this.#startedMs) / 1000
-        return readStatus(this.#engine, this.#director, uptimeS)
+        return {
+          ...readStatus(this.#engine, this.#director, uptimeS),
+          synchronisation: this.#synchronisation.counters(),
+        }
       },
       explain: async (question) => {
         const refusal = refuseQuestion(question)
@@ -193,6 +209,7 @@ export class DirectorDaemon {
 
   #takeNetwork(links: readonly Link[], addresses: readonly OwnAddress[]): void {
     this.#links = links
+    this.#synchronisation.takeNetwork(links, addresses)
     this.#claims.setOwnAddresses(addresses.map(({ ip }) => ip))
     const reaching = addresses.filter(({ scope }) => scope === 'global')
     const chosen = chooseInterfaces({
@@ -249,6 +266,7 @@ export class DirectorDaemon {
     clearTimeout(this.#keepServers)
     await this.#control?.close()
     this.#housekeeping.stop()
+    this.#synchronisation.close()
     this.#network.stop()
     this.#engine.close(ending)
     this.#place.leave()

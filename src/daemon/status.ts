@@ -11,7 +11,11 @@ import type { Engine } from '../engine/engine.ts'
 import { VERSION } from '../base/version.ts'
 
 /** Of the tables in use. */
-export function readStatus(engine: Engine, director: Director, uptimeS: number): DaemonStatus {
+export function readStatus(
+  engine: Engine,
+  director: Director,
+  uptimeS: number,
+): Omit<DaemonStatus, 'synchronisation'> {
   const { connections, connectionsMax, localities } = tables.settings.row(0)
   return {
     version: VERSION,

@@ -30,7 +30,7 @@ import { REASONS_MAX } from './verdict.ts'
  * Bump when the meaning of something below changes: a new daemon refuses tables of another version. A changed layout
  * is noticed by itself (`settings.layout`).
  */
-export const SCHEMA_VERSION = 4
+export const SCHEMA_VERSION = 5
 
 export const NONE = 0xffffffff
 
@@ -317,6 +317,8 @@ export const Status = {
   controlled: 0x00080000,
   /** Ours: the server gets the virtual port, whatever port its row has. */
   keepsPort: 0x00100000,
+  /** IP_VS_CONN_F_SYNC: a master told of it; see director/sync-learner.ts. */
+  synced: 0x00200000,
   /** IP_VS_CONN_F_NOOUTPUT: no packet from the server was seen, so its state is judged by one side. */
   noOutput: 0x00800000,
   /** IP_VS_CONN_F_INACTIVE: counted among the server's inactive connections. */

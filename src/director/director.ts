@@ -128,32 +128,28 @@ function emptyModel(): Model {
 export class Director {
   readonly sync = new SyncDaemons()
   readonly defence = new Defence()
+  readonly locals: LocalAddresses
+  /** Rules that give firewall marks. */
+  readonly marks: Marks
+  readonly ports: SpecialPorts
+  /** What packets are taken from the host's own stack. */
+  readonly claims: ClaimLog
   readonly #natServers = new NatServers()
   readonly #model: Model
 
   /** Of fresh tables, or what `adoptTables` returned. `waitForReaders`: where others than this thread read tables. */
   constructor(model: Model = emptyModel(), waitForReaders: WaitForReaders = () => undefined) {
     this.#model = model
+    this.locals = model.locals
+    this.marks = model.marks
+    this.ports = model.ports
+    this.claims = model.claims
     const { pool, serviceRows, serverRows } = model
     for (const each of [pool, serviceRows, serverRows]) each.waitForReaders = waitForReaders
   }
 
   get services(): ReadonlyMap<string, ServiceEntry> {
     return this.#model.services
-  }
-
-  get locals(): LocalAddresses {
-    return this.#model.locals
-  }
-
-  /** Rules that give firewall marks. */
-  get marks(): Marks {
-    return this.#model.marks
-  }
-
-  /** What packets are taken from the host's own stack. */
-  get claims(): ClaimLog {
-    return this.#model.claims
   }
 
   /** Does a server have this address, or did one that connections still name? */

@@ -212,6 +212,18 @@ export interface LocalAddressListing {
 /** Why the director said no, as IPVS's errno; `message` is for people and says what to do instead. */
 export interface Refusal {
   readonly errno:
-    'EEXIST' | 'ENOENT' | 'ESRCH' | 'EINVAL' | 'ERANGE' | 'ENODEV' | 'ENOSPC' | 'EOPNOTSUPP'
+    | 'EEXIST'
+    | 'ENOENT'
+    | 'ESRCH'
+    | 'EINVAL'
+    | 'ERANGE'
+    | 'ENODEV'
+    | 'ENOSPC'
+    | 'EOPNOTSUPP'
+    // Of sockets.
+    | 'ENETUNREACH'
+    | 'EADDRNOTAVAIL'
+    | 'EADDRINUSE'
+    | 'EIO'
   readonly message: string
 }

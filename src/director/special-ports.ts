@@ -6,7 +6,7 @@ import { PORT_BLOCK_SIZES } from '../dataplane/limits.ts'
 import { FTP_PORT } from '../dataplane/service.ts'
 import { settings } from '../dataplane/tables.ts'
 import { lastPortOf } from './entries.ts'
-import type { ServiceKey } from './model.ts'
+import type { ServiceKey, ServiceProtocol } from './model.ts'
 import { cutPorts } from './service-index.ts'
 
 interface Range {
@@ -62,6 +62,12 @@ export class SpecialPorts {
       (sizes, count, bits) => (count > 0 ? sizes | (1 << bits) : sizes),
       0,
     )
+  }
+
+  /** The range that `port` lies in. */
+  rangeAround(protocol: ServiceProtocol, address: string, port: number): Range | undefined {
+    const ranges = this.#ranges.get(placeOf({ protocol, address }))
+    return ranges?.find((range) => range.port <= port && port <= range.lastPort)
   }
 
   /** The range that shares a port with this one, '8000-8100'; undefined: none. A single port may lie in a range. */

@@ -1,6 +1,7 @@
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import type { SyncRequest } from './model.ts'
+import { Laboratory } from '../../tests/goldens/laboratory.ts'
 import { SyncDaemons } from './sync-daemons.ts'
 
 function request(fields: Partial<SyncRequest> = {}): SyncRequest {
@@ -9,6 +10,7 @@ function request(fields: Partial<SyncRequest> = {}): SyncRequest {
 }
 
 test('what is not asked for is as IPVS has it', () => {
+  new Laboratory().use()
   const daemons = new SyncDaemons()
   assert.equal(daemons.isAny, false)
   assert.equal(daemons.start(request({ role: 'backup', syncId: 7 }), 1500), null)
@@ -31,6 +33,7 @@ test('the length of messages keeps to what the interface and the role allow', ()
     [{ maxLength: 65507 }, 1500, 65507],
   ]
   for (const [fields, mtu, wanted] of cases) {
+    new Laboratory().use()
     const daemons = new SyncDaemons()
     daemons.start(request(fields), mtu)
     assert.equal(daemons.list()[0]?.maxLength, wanted, JSON.stringify(fields))
@@ -38,6 +41,7 @@ test('the length of messages keeps to what the interface and the role allow', ()
 })
 
 test('one of each role, on an interface that is there', () => {
+  new Laboratory().use()
   const daemons = new SyncDaemons()
   assert.equal(daemons.start(request(), undefined)?.errno, 'ENODEV')
   assert.equal(daemons.stop('master')?.errno, 'ESRCH')
@@ -47,4 +51,20 @@ test('one of each role, on an interface that is there', () => {
   assert.equal(daemons.isAny, true)
   assert.equal(daemons.stop('master'), null)
   assert.deepEqual(daemons.list(), [])
+})
+
+test('what runs is in the tables: whoever has them next finds it there', () => {
+  new Laboratory().use()
+  const first = new SyncDaemons()
+  const asked: Partial<SyncRequest>[] = [
+    { role: 'master', interface: 'fifteen-letters', syncId: 255, ttl: 255, port: 65535 },
+    { role: 'backup', interface: 'e', group: 'ff05::81', maxLength: 65535 },
+  ]
+  for (const fields of asked) assert.equal(first.start(request(fields), 1500), null)
+  assert.deepEqual(new SyncDaemons().list(), first.list())
+  assert.equal(first.list().length, 2)
+  first.stop('master')
+  assert.deepEqual(new SyncDaemons().list(), first.list())
+  assert.deepEqual(new SyncDaemons().find('backup'), first.find('backup'))
+  assert.equal(new SyncDaemons().find('master'), undefined)
 })

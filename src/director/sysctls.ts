@@ -17,6 +17,7 @@ interface Applying {
   readonly default: number
   readonly max: number
   readonly min?: number
+  readonly isPowerOfTwo?: true
   readonly what: string
 }
 interface Idle {
@@ -24,7 +25,6 @@ interface Idle {
   readonly why: string
 }
 
-const NO_SYNC = 'connections are not synchronised yet'
 const NO_NETFILTER = 'the packet path stands before netfilter and connection tracking'
 const NO_THREADS = 'rates are reckoned by the daemon itself, not by kernel threads'
 
@@ -37,6 +37,7 @@ const onOff = (row: number, byDefault: number, what: string): Applying => ({
 const mode = (row: number, what: string): Applying => ({ row, default: 0, max: 3, what })
 const MODES = '0 never, 1 when memory is short, 2 is memory short now, 3 always'
 const INT_MAX = 0x7fffffff
+const SYNC_PORTS_MAX = 64
 
 const APPLYING = {
   am_droprate: {
@@ -90,12 +91,65 @@ const APPLYING = {
   secure_tcp: mode(14, `a connection is active only when both sides were heard: ${MODES}`),
   sloppy_sctp: onOff(15, 0, 'any chunk but ABORT opens a connection, not INIT alone'),
   sloppy_tcp: onOff(16, 0, 'any segment but RST opens a connection, not SYN alone'),
+  sync_persist_mode: onOff(
+    17,
+    0,
+    'a master tells of templates alone, not of connections they control',
+  ),
+  sync_period: {
+    row: 18,
+    default: 50,
+    max: INT_MAX,
+    what: 'the second number of sync_threshold: 0 and no sync_refresh_period, and nothing is told again',
+  },
+  sync_ports: {
+    row: 19,
+    default: 1,
+    min: 1,
+    max: SYNC_PORTS_MAX,
+    isPowerOfTwo: true,
+    what: 'UDP ports that messages are spread over, from the next start of a first daemon on',
+  },
+  sync_qlen_max: {
+    row: 20,
+    default: 1024,
+    max: INT_MAX,
+    what: 'messages that may wait for the network: meanwhile a master looks for no more',
+  },
+  sync_refresh_period: {
+    row: 21,
+    default: 0,
+    max: 2_678_400,
+    what: 'seconds that the end of a connection must have moved on to be told again; 0: ten or so',
+  },
+  sync_retries: {
+    row: 22,
+    default: 0,
+    max: 3,
+    what: 'with sync_refresh_period: how often it is told again before that, an eighth of it apart',
+  },
+  sync_sock_size: {
+    row: 23,
+    default: 0,
+    max: INT_MAX,
+    what: "bytes of a daemon's socket buffer, from its next start on; 0: as usual",
+  },
+  sync_threshold: {
+    row: 24,
+    default: 3,
+    max: INT_MAX,
+    what: 'packets before UDP is told of: 0 and 1 at once, else when there were some twice a second apart',
+  },
+  sync_version: onOff(25, 1, 'of the messages that a master sends: 0 knows IPv4 alone'),
 } as const satisfies Readonly<Record<string, Applying>>
 
 export type SysctlName = keyof typeof APPLYING
 
 const IDLE: Readonly<Record<string, Idle>> = {
-  backup_only: { what: 'a backup leaves packets to its master', why: NO_SYNC },
+  backup_only: {
+    what: 'a backup leaves packets to its master',
+    why: 'packets to a virtual address that is not on this host do not come here',
+  },
   conntrack: { what: 'keeps netfilter entries for connections', why: NO_NETFILTER },
   est_cpulist: { what: 'CPUs of the estimation threads', why: NO_THREADS },
   est_nice: { what: 'priority of the estimation threads', why: NO_THREADS },
@@ -107,14 +161,6 @@ const IDLE: Readonly<Record<string, Idle>> = {
     what: 'routes answers again by their new source',
     why: 'answers are always routed by where they go',
   },
-  sync_persist_mode: { what: 'synchronises templates alone', why: NO_SYNC },
-  sync_ports: { what: 'threads of synchronisation', why: NO_SYNC },
-  sync_qlen_max: { what: 'messages that may wait', why: NO_SYNC },
-  sync_refresh_period: { what: 'seconds between messages about a connection', why: NO_SYNC },
-  sync_retries: { what: 'repeated messages', why: NO_SYNC },
-  sync_sock_size: { what: 'bytes of the socket buffer', why: NO_SYNC },
-  sync_threshold: { what: 'packets before and between messages', why: NO_SYNC },
-  sync_version: { what: 'version of the protocol', why: NO_SYNC },
 }
 
 /** Whether a value switches a bit of `settings.switches` on. */
@@ -160,9 +206,12 @@ export function setSysctl(asked: string, value: number): Refusal | null {
     return refuse('EOPNOTSUPP', `${name} (${idle.what}) cannot be set: ${idle.why}`)
   }
   if (!isApplying(name)) return refuse('ENOENT', `there is no switch called "${name}"`)
-  const { min = 0, max }: Applying = APPLYING[name]
+  const { min = 0, max, isPowerOfTwo }: Applying = APPLYING[name]
   if (!Number.isInteger(value) || value < min || value > max) {
     return refuse('EINVAL', `${name} is a number from ${min} to ${max}, not ${value}`)
+  }
+  if (isPowerOfTwo === true && (value & (value - 1)) !== 0) {
+    return refuse('EINVAL', `${name} is a power of two, not ${value}`)
   }
   tables.sysctls.row(APPLYING[name].row).value = value
   applySysctls()

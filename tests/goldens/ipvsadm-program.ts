@@ -42,7 +42,10 @@ export function callsOn(laboratory: Laboratory) {
     use: () => laboratory.use(),
     applied: () => Promise.resolve(),
     onServerAdded: (address) => laboratory.hops.ensureServerHop(address),
-    mtuOf: (name) => INTERFACES[name],
+    synchronisation: {
+      start: (request) => laboratory.director.startSync(request, INTERFACES[request.interface]),
+      stop: (role) => laboratory.director.sync.stop(role),
+    },
     freePages: () => Infinity,
   })
 }

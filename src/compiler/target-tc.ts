@@ -42,7 +42,7 @@ export function enterTc(writer: Writer): void {
   branch(writer, field(writer, Context.vlanPresent), 'equal', immediate(0), untagged)
   code.add({ op: 'return', value: immediate(Verdict.next) })
   code.mark(untagged)
-  const readable = code.label('readable')
+  const [readable, pulled] = [code.label('readable'), code.label('pulled')]
   const data = field(writer, Context.data)
   const end = field(writer, Context.dataEnd)
   const wanted = alu(writer, 'add', data, immediate(READABLE))
@@ -50,6 +50,9 @@ export function enterTc(writer: Writer): void {
   const linear = alu(writer, 'subtract', end, data)
   const length = field(writer, Context.length)
   branch(writer, linear, 'greaterOrEqual', length, readable)
+  unlessHeadersAreReadable(writer, linear, pulled)
+  code.jump(readable)
+  code.mark(pulled)
   const bytes = code.copy(length)
   const short = code.label('short')
   branch(writer, bytes, 'less', immediate(READABLE), short)
@@ -58,6 +61,60 @@ export function enterTc(writer: Writer): void {
   helper(writer, Helper.pullData, [writer.context, bytes])
   code.mark(readable)
   if (writer.wantsPartial) notePartial(writer)
+}
+
+/** Where the headers of a TCP segment lie, in IPv4 without options and in IPv6 without extensions. */
+const TYPE = 12
+const V4 = { type: 0x0800, first: 14, fragment: 20, protocol: 23, tcp: 34 } as const
+const V6 = { type: 0x86dd, protocol: 20, tcp: 54 } as const
+const TCP = { number: 6, offset: 12, bytesMin: 20 } as const
+
+/**
+ * A TCP segment whose headers can be read, and nothing behind them, is as most stacks and drivers make it: of it the
+ * packet path looks at no more. It stays as it is. More of it would have to be copied, header and list of pages with
+ * it where it is shared with its sender, and the receiver could not join what has payload beside its pages.
+ */
+function unlessHeadersAreReadable(writer: Writer, linear: Register, otherwise: string): void {
+  const { code } = writer
+  const base = writer.frame(immediate(0), V4.tcp + TCP.bytesMin, otherwise)
+  const load = (bytes: 1 | 2, offset: number, from = base): Register => {
+    const to = code.register()
+    code.add({ op: 'load', bytes, to, base: from, offset })
+    return to
+  }
+  const [v6, known] = [code.label('v6'), code.label('known')]
+  const type = load(2, TYPE)
+  branch(writer, type, 'unequal', immediate(swap16(V4.type)), v6)
+  branch(writer, load(1, V4.first), 'unequal', immediate(0x45), otherwise)
+  branch(writer, load(1, V4.protocol), 'unequal', immediate(TCP.number), otherwise)
+  const fragment = alu(writer, 'and', load(2, V4.fragment), immediate(swap16(0x3fff)))
+  branch(writer, fragment, 'unequal', immediate(0), otherwise)
+  unlessTcpFits(writer, linear, load(1, V4.tcp + TCP.offset), V4.tcp, otherwise)
+  code.jump(known)
+  code.mark(v6)
+  branch(writer, type, 'unequal', immediate(swap16(V6.type)), otherwise)
+  branch(writer, load(1, V6.protocol), 'unequal', immediate(TCP.number), otherwise)
+  const whole = writer.frame(immediate(0), V6.tcp + TCP.bytesMin, otherwise)
+  unlessTcpFits(writer, linear, load(1, V6.tcp + TCP.offset, whole), V6.tcp, otherwise)
+  code.mark(known)
+}
+
+/** `word`: the byte that begins with the TCP header's length. */
+function unlessTcpFits(
+  writer: Writer,
+  linear: Register,
+  word: Register,
+  at: number,
+  otherwise: string,
+): void {
+  // Four times its upper half.
+  const header = alu(writer, 'shr', alu(writer, 'and', word, immediate(0xf0)), immediate(2))
+  const headers = alu(writer, 'add', header, immediate(at))
+  branch(writer, headers, 'greater', linear, otherwise)
+}
+
+function swap16(value: number): number {
+  return ((value & 0xff) << 8) | (value >>> 8)
 }
 
 /** The EtherType, which no sum of ours covers. */
@@ -209,7 +266,7 @@ function field({ code, context }: Writer, offset: number): Register {
 
 function alu(
   { code }: Writer,
-  operator: 'add' | 'subtract',
+  operator: 'add' | 'subtract' | 'and' | 'shr',
   left: Operand,
   right: Operand,
 ): Register {

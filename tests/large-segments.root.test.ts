@@ -1,7 +1,7 @@
 /**
- * Large segments of TCP (segmentation offload) go through a director under tc whole, and as their sender made them: with
- * their headers where a program can read them and their payload in pages. So no payload is copied on the way, and the
- * receiver may join what came.
+ * Large segments of TCP (segmentation offload) go through a director under tc whole, and as their sender made them:
+ * with their headers where a program can read them and their payload in pages. So no payload is copied on the way, and
+ * the receiver may join what came.
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, it, type TestContext } from 'node:test'

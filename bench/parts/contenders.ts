@@ -1,17 +1,21 @@
 /**
- * Who stands on the director: plain routing, nftables, HAProxy, nginx, Sluice. Each is started for its turn and stopped
- * after it, and balances VIP:80 over three servers and VIP:5201 to the first.
+ * Who stands on the director: plain routing, nftables, HAProxy, nginx, Sluice; or nobody, if who asks is in the
+ * servers' own network. Each is started for its turn and stopped after it, and balances VIP:80 over three servers and
+ * VIP:5201 to the first.
+ *
+ * The proxies have a thread or process for each processor, with a queue of its own. They come twice: as they are set up
+ * usually, and with buffers of 64 KiB, which only bulk asks for.
  */
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { Director, type EngineChoice } from '../../src/lab/director.ts'
 import type { Host } from '../../src/lab/host.ts'
+import type { Aim } from './load-tools.ts'
 import { BULK, HTTP, isListening, output, SERVERS, until, VIP, type Site } from './site.ts'
 
-export interface Running {
-  /** What the client asks. */
-  readonly targets: readonly string[]
+export interface Running extends Aim {
   stop(): Promise<void>
 }
 
@@ -20,18 +24,24 @@ export interface Contender {
   start(): Promise<Running>
 }
 
+export const DIRECT = 'no director'
+
 export function contenders(site: Site): Contender[] {
+  const nothing = (aim: Aim) => () => Promise.resolve({ ...aim, stop: () => Promise.resolve() })
   return [
-    { name: 'plain', start: () => Promise.resolve({ targets: SERVERS, stop: async () => {} }) },
+    { name: DIRECT, start: nothing({ client: site.neighbour, targets: SERVERS }) },
+    { name: 'plain routing', start: nothing({ client: site.client, targets: SERVERS }) },
     { name: 'nftables', start: () => startNftables(site) },
-    { name: 'haproxy', start: () => startProxy(site, 'haproxy') },
-    { name: 'nginx-stream', start: () => startProxy(site, 'nginx') },
+    { name: 'haproxy', start: () => startProxy(site, 'haproxy', 16) },
+    { name: 'haproxy-64k', start: () => startProxy(site, 'haproxy', 64) },
+    { name: 'nginx', start: () => startProxy(site, 'nginx', 16) },
+    { name: 'nginx-64k', start: () => startProxy(site, 'nginx', 64) },
     { name: 'sluice-kernel', start: () => startSluice(site, 'kernel') },
     { name: 'sluice-v8', start: () => startSluice(site, 'v8') },
   ]
 }
 
-async function startNftables({ director, folder }: Site): Promise<Running> {
+async function startNftables({ client, director, folder }: Site): Promise<Running> {
   const rules = `${folder}/nftables`
   const numbered = SERVERS.map((server, i) => `${i} : ${server}`).join(', ')
   writeFileSync(
@@ -52,20 +62,22 @@ async function startNftables({ director, folder }: Site): Promise<Running> {
   }
   const stop = async () =>
     void (await output(director, 'nft', ['delete', 'table', 'ip', 'contender']))
-  return { targets: [VIP], stop }
+  return { client, targets: [VIP], stop }
 }
 
 async function startProxy(
-  { director, folder }: Site,
+  { client, director, folder }: Site,
   program: 'haproxy' | 'nginx',
+  bufferKib: number,
 ): Promise<Running> {
   const file = `${folder}/${program}.conf`
-  writeFileSync(file, program === 'haproxy' ? haproxyConfiguration() : nginxConfiguration(folder))
+  const configuration = program === 'haproxy' ? haproxyConfiguration : nginxConfiguration
+  writeFileSync(file, configuration(bufferKib * 1024, folder))
   const args =
     program === 'haproxy' ? ['-f', file, '-db'] : ['-c', file, '-e', `${folder}/nginx.log`]
   const child = director.start(program, args, { log: `${folder}/${program}.log` })
   await until(() => isListening(director, HTTP) && isListening(director, BULK))
-  return { targets: [VIP], stop: () => end(child, director) }
+  return { client, targets: [VIP], stop: () => end(child, director) }
 }
 
 async function end(child: ChildProcess, director: Host): Promise<void> {
@@ -75,38 +87,46 @@ async function end(child: ChildProcess, director: Host): Promise<void> {
   await until(() => !isListening(director, HTTP))
 }
 
-function haproxyConfiguration(): string {
+const CORES = availableParallelism()
+
+function haproxyConfiguration(bufferBytes: number): string {
   return `global
   maxconn 4000
-  nbthread 2
+  nbthread ${CORES}
+  tune.bufsize ${bufferBytes}
 defaults
   mode tcp
   timeout connect 5s
   timeout client 30s
   timeout server 30s
+  option splice-auto
 listen web
-  bind ${VIP}:${HTTP}
+  bind ${VIP}:${HTTP} shards by-thread
   balance roundrobin
   ${SERVERS.map((server, i) => `server web${i} ${server}:${HTTP}`).join('\n  ')}
 listen bulk
-  bind ${VIP}:${BULK}
+  bind ${VIP}:${BULK} shards by-thread
   server bulk0 ${SERVERS[0]}:${BULK}
 `
 }
 
-function nginxConfiguration(folder: string): string {
+function nginxConfiguration(bufferBytes: number, folder: string): string {
   return `load_module /usr/lib/nginx/modules/ngx_stream_module.so;
-daemon off; worker_processes 2; pid ${folder}/stream.pid; error_log ${folder}/nginx.log;
+daemon off; worker_processes ${CORES}; pid ${folder}/stream.pid; error_log ${folder}/nginx.log;
 events { worker_connections 8192; }
 stream {
+  proxy_buffer_size ${bufferBytes};
   upstream web { ${SERVERS.map((server) => `server ${server}:${HTTP};`).join(' ')} }
-  server { listen ${VIP}:${HTTP} backlog=65535; proxy_pass web; }
-  server { listen ${VIP}:${BULK}; proxy_pass ${SERVERS[0]}:${BULK}; }
+  server { listen ${VIP}:${HTTP} backlog=65535 reuseport; proxy_pass web; }
+  server { listen ${VIP}:${BULK} reuseport; proxy_pass ${SERVERS[0]}:${BULK}; }
 }
 `
 }
 
-async function startSluice({ director, folder }: Site, engine: EngineChoice): Promise<Running> {
+async function startSluice(
+  { client, director, folder }: Site,
+  engine: EngineChoice,
+): Promise<Running> {
   mkdirSync(folder, { recursive: true })
   const own = mkdtempSync(`${folder}/sluice-`)
   const sluice = await Director.start(director, ['net1', 'net2'], engine, own)
@@ -117,5 +137,5 @@ async function startSluice({ director, folder }: Site, engine: EngineChoice): Pr
     `-a -t ${VIP}:${BULK} -r ${SERVERS[0]}:${BULK} -m`,
   ]
   for (const rule of rules) await sluice.ipvsadm(rule)
-  return { targets: [VIP], stop: async () => void (await sluice.stop()) }
+  return { client, targets: [VIP], stop: async () => void (await sluice.stop()) }
 }

@@ -1,7 +1,9 @@
 /**
  * The tools that make load: wrk for requests, iperf3 for bytes.
  */
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import type { Host } from '../../src/lab/host.ts'
 import { BULK, HTTP, output, type Site } from './site.ts'
 
 const THREADS = 3
@@ -11,32 +13,46 @@ const STREAMS = 2
 
 export interface Requests {
   readonly perSecond: number
+  /** Time of all processors that each took, seconds. */
+  readonly cpuS: number
   /** Socket errors, time-outs and answers other than 200. */
   readonly failed: number
 }
 
+/** Whom the client asks; `client`: who asks. */
+export interface Aim {
+  readonly client: Host
+  readonly targets: readonly string[]
+}
+
 /** `close`: a connection for each request; `keep`: all over the same ones. Threads go round the targets. */
 export async function measureRequests(
-  site: Site,
-  targets: readonly string[],
+  { folder }: Site,
+  { client, targets }: Aim,
   seconds: number,
   how: 'close' | 'keep',
 ): Promise<Requests> {
-  const script = `${site.folder}/targets.lua`
+  const script = `${folder}/targets.lua`
   writeFileSync(script, luaFor(targets))
   const close = how === 'close' ? ['-H', 'Connection: close'] : []
   const size = [`-t${THREADS}`, `-c${CONNECTIONS}`, `-d${seconds}`, '-s', script]
-  const text = await output(site.client, 'wrk', [
-    ...size,
-    ...close,
-    `http://${targets[0]}:${HTTP}/`,
-  ])
+  const before = { atMs: performance.now(), idleS: idleSeconds() }
+  const text = await output(client, 'wrk', [...size, ...close, `http://${targets[0]}:${HTTP}/`])
+  const passedS = (performance.now() - before.atMs) / 1000
+  const busyS = passedS * availableParallelism() - (idleSeconds() - before.idleS)
   const perSecond = Number(/Requests\/sec:\s+([\d.]+)/.exec(text)?.[1] ?? 0)
+  const cpuS = busyS / (perSecond * seconds)
   const errors = [...text.matchAll(/(?:connect|read|write|timeout) (\d+)/g)].map(([, n]) =>
     Number(n),
   )
   const refused = Number(/Non-2xx or 3xx responses: (\d+)/.exec(text)?.[1] ?? 0)
-  return { perSecond, failed: errors.reduce((sum, n) => sum + n, refused) }
+  return { perSecond, cpuS, failed: errors.reduce((sum, n) => sum + n, refused) }
+}
+
+/** That all processors together have had nothing to do, since the machine was started (proc_stat(5)). */
+function idleSeconds(): number {
+  const [, , , , idle, iowait] = readFileSync('/proc/stat', 'utf8').split('\n')[0]!.split(/\s+/)
+  return (Number(idle) + Number(iowait)) / 100
 }
 
 function luaFor(targets: readonly string[]): string {
@@ -51,19 +67,10 @@ end
 }
 
 /** Gbit/s received. Control and data connections must reach the same server. */
-export async function measureBulk(site: Site, target: string, seconds: number): Promise<number> {
-  const args = [
-    '-c',
-    target,
-    '-p',
-    String(BULK),
-    '-P',
-    String(STREAMS),
-    '-t',
-    String(seconds),
-    '-J',
-  ]
-  const result = JSON.parse(await output(site.client, 'iperf3', args)) as {
+export async function measureBulk({ client, targets }: Aim, seconds: number): Promise<number> {
+  const size = ['-p', String(BULK), '-P', String(STREAMS), '-t', String(seconds)]
+  const args = ['-c', targets[0]!, ...size, '-J']
+  const result = JSON.parse(await output(client, 'iperf3', args)) as {
     readonly end: { readonly sum_received: { readonly bits_per_second: number } }
   }
   return result.end.sum_received.bits_per_second / 1e9

@@ -1,6 +1,11 @@
 /**
  * The site that the end-to-end benchmark measures: a client, a director with a VIP, three real servers with nginx and
- * iperf3, all namespaces on one machine.
+ * iperf3, all namespaces on one machine; and a neighbour of the servers, who needs no director.
+ *
+ * What is not the director's is kept out of the way, for all contenders alike. Congestion control is Reno, which sends
+ * what there is to send: BBR, the usual one on some machines, paces by what it believes the way can carry, and of ways
+ * without any length it believes half in one run and all in the next. Nothing that one contender's connections taught
+ * the stack (tcp_metrics) is left to the next one's. The switch has no firewall of its own.
  */
 import { once } from 'node:events'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -15,13 +20,16 @@ export const SERVERS = ['10.2.0.11', '10.2.0.12', '10.2.0.13'] as const
 
 export interface Site {
   readonly client: Host
+  /** In the servers' own network. */
+  readonly neighbour: Host
   readonly director: Host
   /** For configurations, sockets and logs. */
   readonly folder: string
 }
 
-/** Many short connections from few addresses: all ports, none kept in TIME_WAIT, long queues. */
+/** Many short connections from few addresses: all ports, none kept in TIME_WAIT, long queues, and no memory. */
 const BUSY: Readonly<Record<string, number>> = {
+  'net.ipv4.tcp_no_metrics_save': 1,
   'net.ipv4.tcp_tw_reuse': 1,
   'net.ipv4.tcp_max_tw_buckets': 0,
   'net.core.somaxconn': 65_535,
@@ -41,6 +49,10 @@ export async function buildSite(lan: Lan, folder: string): Promise<Site> {
   director.addAddress('net2', '10.2.0.1', 24)
   director.set('net.ipv4.ip_forward', 1)
   client.setDefaultRoute('10.1.0.1')
+  const neighbour = lan.addHost('neighbour')
+  lan.plug(neighbour, 'net2')
+  neighbour.addAddress('net2', '10.2.0.2', 24)
+  lan.host('switch').set('net.bridge.bridge-nf-call-iptables', 0)
   const servers = SERVERS.map((address, i) => {
     const host = lan.addHost(`server${i + 1}`)
     lan.plug(host, 'net2')
@@ -48,16 +60,17 @@ export async function buildSite(lan: Lan, folder: string): Promise<Site> {
     host.setDefaultRoute('10.2.0.1')
     return host
   })
-  for (const host of [client, director, ...servers]) {
+  for (const host of [client, neighbour, director, ...servers]) {
     for (const [name, value] of Object.entries(BUSY)) host.set(name, value)
-    allowAllPorts(host)
+    setText(host, 'ip_local_port_range', '1024 65535')
+    setText(host, 'tcp_congestion_control', 'reno')
   }
   await Promise.all(servers.map((host) => serve(host, folder)))
-  return { client, director, folder }
+  return { client, neighbour, director, folder }
 }
 
-function allowAllPorts(host: Host): void {
-  host.run(() => writeFileSync('/proc/sys/net/ipv4/ip_local_port_range', '1024 65535'))
+function setText(host: Host, setting: string, value: string): void {
+  host.run(() => writeFileSync(`/proc/sys/net/ipv4/${setting}`, value))
 }
 
 async function serve(host: Host, folder: string): Promise<void> {

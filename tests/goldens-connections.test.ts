@@ -20,7 +20,15 @@ const DIFFERENT: Readonly<Record<string, Readonly<Record<number, string>>>> = {
   'change-forwarding': { 10: 'after an edit from NAT to direct routing IPVS sent nothing' },
 }
 
-const FILES = ['conn-dr-tun', 'conn-misc', 'conn-nat', 'conn-stories', 'conn-sysctl', 'conn-udp']
+const FILES = [
+  'conn-dr-tun',
+  'conn-misc',
+  'conn-nat',
+  'conn-random',
+  'conn-stories',
+  'conn-sysctl',
+  'conn-udp',
+]
 
 /** Cases that are about netfilter: our packet path comes before it, and knows no rule of it. */
 const NETFILTER = ['conntrack-0', 'masq-snat']

@@ -99,6 +99,13 @@ function makeRoom(packet: Packet, flow: Flow, quoted: u32, bytes: u32): boolean 
   return true
 }
 
+/** Bytes of the IP packet that answers `flow`. */
+export function answerBytes(flow: Flow): u32 {
+  const headers: u32 = flow.family === 4 ? 28 : 48
+  const most: u32 = flow.family === 4 ? ICMP_ERROR_MAX : ICMPV6_ERROR_MAX
+  return flow.length + headers < most ? u32(flow.length + headers) : most
+}
+
 function answerIpv4(packet: Packet, flow: Flow, what: u32, mtu: u32): boolean {
   const room: u32 = ICMP_ERROR_MAX - 28
   const quoted: u32 = flow.length < room ? flow.length : room

@@ -94,7 +94,8 @@ function isMarkedBy(flow: Flow, rule: u32): boolean {
   const kind: u32 = poolWord(rule)
   const protocol: u32 = kind & 0xff
   const family: u32 = kind >>> 8
-  if (protocol !== 0 && protocol !== flow.protocol) return false
+  // Of an ICMP error the flow is what it quotes, and no rule names ICMP.
+  if (protocol !== 0 && (protocol !== flow.protocol || flow.icmpError !== 0)) return false
   if (family !== 0 && family !== flow.family) return false
   if (!isWithin(flow.destinationPort, poolWord(u32(rule + RuleWord.destinationPorts)))) return false
   if (!isWithin(flow.sourcePort, poolWord(u32(rule + RuleWord.sourcePorts)))) return false

@@ -59,6 +59,8 @@ export function openConnection(packet: Packet, flow: Flow): u32 {
   const common = settingsAt.at(0)
   if (common === null || !mayOpen(flow, common.switches)) return Reason.notOpening
   if (isDropped(common.dropRate)) return Reason.overloaded
+  // A server's own connection to an FTP client is never a client's.
+  if (flow.sourcePort === FTP_DATA_PORT) return Reason.notOpening
   flow.server = chooseServer(service, flow)
   const server = chosenServerAt.at(flow.server)
   if (server !== null) return enterConnection(service, server, flow)
@@ -93,8 +95,6 @@ function enterBypass(flow: Flow): u32 {
  */
 function mayOpen(flow: Flow, switches: u32): boolean {
   if (flow.fragment === FragmentKind.later) return false
-  // A server's own connection to an FTP client is never a client's.
-  if (flow.sourcePort === FTP_DATA_PORT) return false
   // Of what an ICMP error quotes, ports are all there is.
   if (flow.protocol === Protocol.udp || flow.icmpError !== 0) return true
   if ((flow.tcpFlags & TcpFlag.rst) !== 0) return false

@@ -6,12 +6,14 @@
  */
 import type { u32 } from '../subset/integers.ts'
 import type { Packet } from '../subset/packet.ts'
-import { answer, Answer } from './answer.ts'
+import { answer, Answer, answerBytes } from './answer.ts'
+import { BUSY, forwardingOf } from './connection.ts'
 import type { Flow } from './flow.ts'
 import { mtuOf, sendTo } from './next-hop.ts'
 import { sizeOnWire } from './oversize.ts'
 import { findHop } from './route.ts'
-import { hops, HopState, NONE } from './tables.ts'
+import { countReply } from './state.ts'
+import { connections, Forwarding, hops, HopState, NONE, servers } from './tables.ts'
 import { countHop } from './translate.ts'
 import { Reason, Verdict, verdictOf } from './verdict.ts'
 
@@ -24,15 +26,39 @@ export const IPV6_MTU_MIN = 1280
 
 const localHopAt = hops.cursor()
 const ownHopAt = hops.cursor()
+const refusedLineAt = connections.cursor()
+const refusedServerAt = servers.cursor()
 
 /** PASSES, or what became of the request instead. `mtu`: bytes of it that the way takes; NONE: any. */
 export function checkPassage(packet: Packet, flow: Flow, mtu: u32): u32 {
   if (flow.timeToLive <= 1) {
-    return answer(packet, flow, Answer.timeExceeded, 0, Reason.timeExceeded)
+    return refuse(packet, flow, Answer.timeExceeded, 0, Reason.timeExceeded)
   }
   if (fits(packet, flow, mtu)) return PASSES
   countHop(packet, flow) // what is quoted has travelled this hop
-  return answer(packet, flow, Answer.tooBig, toldMtu(flow, mtu), Reason.tooBig)
+  return refuse(packet, flow, Answer.tooBig, toldMtu(flow, mtu), Reason.tooBig)
+}
+
+/**
+ * The client is told so. What the host sends from a virtual address counts as the connection's answer, if its packets
+ * keep that address on their way to the server (ip_vs_conn_out_get: IPVS sees its own errors go).
+ *
+ * @apart
+ */
+function refuse(packet: Packet, flow: Flow, what: u32, mtu: u32, silent: u32): u32 {
+  const reason: u32 = answer(packet, flow, what, mtu, silent)
+  if (verdictOf(reason) !== Verdict.send) return reason
+  const line = refusedLineAt.at(flow.connection)
+  if (line === null || line.owner === BUSY) return reason
+  const method: u32 = forwardingOf(line)
+  if (method === Forwarding.masquerade || method === Forwarding.fullnat) return reason
+  const server = refusedServerAt.at(line.server)
+  if (server === null) return reason
+  const length: u32 = flow.length
+  flow.length = answerBytes(flow)
+  countReply(flow, server)
+  flow.length = length
+  return reason
 }
 
 /**
@@ -42,7 +68,7 @@ export function checkPassage(packet: Packet, flow: Flow, mtu: u32): u32 {
 export function stay(packet: Packet, flow: Flow, hop: u32, isChanged: boolean): u32 {
   const local = localHopAt.at(hop)
   if (local === null || local.state !== HopState.local) {
-    return answer(packet, flow, Answer.noRoute, 0, Reason.noRoute)
+    return refuse(packet, flow, Answer.noRoute, 0, Reason.noRoute)
   }
   return isChanged ? Reason.localPort : Reason.localServer
 }

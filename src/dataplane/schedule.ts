@@ -55,11 +55,36 @@ export function pickServer(service: Service, flow: Flow): u32 {
   if (scheduler === SchedulerId.mh) return pickMh(service, list, flow)
   if (scheduler === SchedulerId.sed) return pickSed(list)
   if (scheduler === SchedulerId.nq) return pickNq(list)
-  if (scheduler === SchedulerId.dh) return pickDh(list, flow)
-  if (scheduler === SchedulerId.lblc) return pickLblc(service, list, flow)
-  if (scheduler === SchedulerId.lblcr) return pickLblcr(service, list, flow)
   if (scheduler === SchedulerId.fo) return pickFo(list)
   if (scheduler === SchedulerId.ovf) return pickOvf(list)
   if (scheduler === SchedulerId.twos) return pickTwos(list)
+  if (flow.icmpError === 0) return pickByDestination(service, list, flow, scheduler)
+  // What an ICMP error quotes was on its way to the client: that is its destination (iph->daddr).
+  swapEnds(flow)
+  const picked: u32 = pickByDestination(service, list, flow, scheduler)
+  swapEnds(flow)
+  return picked
+}
+
+function pickByDestination(service: Service, list: u32, flow: Flow, scheduler: u32): u32 {
+  if (scheduler === SchedulerId.dh) return pickDh(list, flow)
+  if (scheduler === SchedulerId.lblc) return pickLblc(service, list, flow)
+  if (scheduler === SchedulerId.lblcr) return pickLblcr(service, list, flow)
   return NONE
+}
+
+/** @apart */
+function swapEnds(flow: Flow): void {
+  const word0: u32 = flow.source0
+  const word1: u32 = flow.source1
+  const word2: u32 = flow.source2
+  const word3: u32 = flow.source3
+  flow.source0 = flow.destination0
+  flow.source1 = flow.destination1
+  flow.source2 = flow.destination2
+  flow.source3 = flow.destination3
+  flow.destination0 = word0
+  flow.destination1 = word1
+  flow.destination2 = word2
+  flow.destination3 = word3
 }

@@ -43,6 +43,8 @@ const STATES = 16
 export const HAS_CHUNK = 1
 const INIT = TcpFlag.syn
 const ABORT = TcpFlag.rst
+/** The event of an ABORT that is not the first chunk: such a packet may open a connection all the same. */
+const ABORTED = (9 << 4) | HAS_CHUNK
 
 /**
  * Columns: NO I1 IN CS CR CW CO CE ES SS SR SA RJ CL; rows: DATA and its like, INIT, INIT ACK, COOKIE ECHO, COOKIE ACK,
@@ -136,7 +138,7 @@ export function firstChunk(packet: Packet, offset: u32, end: u32): u8 {
     const next: u32 = u32(offset + ((length + 3) & 0x1fffc))
     const following = nextChunkAt.at(packet, next)
     if (following !== null && next + 4 <= end && following.type === SctpChunkType.abort) {
-      return signalOf(SctpChunkType.abort)
+      return ABORTED
     }
   }
   return signalOf(type)

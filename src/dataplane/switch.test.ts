@@ -102,20 +102,3 @@ it('amemthresh, drop_packet: while memory is short new connections are dropped',
   lab.director.defence.adjust(2000)
   assert.equal(dropped(300), 0, 'enough again')
 })
-
-it('drop_entry: half-open connections go before their time, open ones do not', () => {
-  const left = (value: number) => {
-    const lab = laboratory()
-    turn(lab, 'drop_entry', value)
-    for (let port = 1001; port <= 1100; port++) send(lab, port, SYN)
-    for (let port = 1001; port <= 1010; port++) send(lab, port, ACK)
-    for (let second = 0; second < 30; second++) lab.sleep(1)
-    const still = Array.from({ length: 100 }, (_, i) => send(lab, 1001 + i, ACK))
-    const isThere = still.map((reason) => reason.startsWith('toServer'))
-    return [isThere.slice(0, 10), isThere.slice(10)].map((list) => list.filter(Boolean).length)
-  }
-  assert.deepEqual(left(0), [10, 90])
-  const [open, half] = left(3)
-  assert.equal(open, 10)
-  assert.ok(half! < 90, `${half} of 90 half-open ones are left`)
-})

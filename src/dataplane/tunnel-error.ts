@@ -104,6 +104,9 @@ function tellClient(
     ? writeIpv4Error(packet, flow, type, code, rest, quoted)
     : writeIpv6Error(packet, flow, type, code, rest, quoted)
   if (!isWritten) return Reason.noRoom
+  // Counted as what came, and once more as what leaves: IPVS sees its own errors go.
+  flow.length = u32(headers + quoted)
+  countReply(flow, server)
   const hop: u32 = hopToClient(flow, line)
   return sendTo(packet, flow, hop, Reason.icmpToClient)
 }

@@ -149,6 +149,73 @@ function serversOf(lab: Laboratory): string[] {
   )
 }
 
+/** Rows in use whose connections are of that kind. */
+function linesWith(isWanted: (line: tables.Connection) => boolean): number[] {
+  const rows: number[] = []
+  for (let row = 0; row < tables.connections.memory.capacity; row++) {
+    const line = tables.connections.row(row)
+    if (line.owner > BUSY && (line.status & Status.ended) === 0 && isWanted(line)) rows.push(row)
+  }
+  return rows
+}
+
+const isTemplate = ({ status }: tables.Connection) => (status & Status.template) !== 0
+const isControlled = ({ status }: tables.Connection) => (status & Status.controlled) !== 0
+const isFullnat = ({ status }: tables.Connection) =>
+  !isTemplate({ status } as tables.Connection) &&
+  (status & Status.forwardingMask) >>> Status.forwardingShift === Forwarding.fullnat
+
+/** Contradictions made on purpose in tables that agree: `checkCounts` must find each. */
+const CONTRADICTIONS: readonly {
+  readonly what: string
+  readonly noticed: RegExp
+  /** Whose line, if it takes one of a kind. */
+  readonly of?: (line: tables.Connection) => boolean
+  readonly make: (row: number, line: tables.Connection) => void
+}[] = [
+  {
+    what: 'a connection that ended without being taken off its server',
+    noticed: /server \d+/,
+    of: (line) => !isTemplate(line),
+    make: (_, line) => tables.servers.row(line.server).addInactive(1),
+  },
+  {
+    what: 'a template that its server does not know of',
+    noticed: /server \d+/,
+    of: isTemplate,
+    make: (_, line) => tables.servers.row(line.server).addPersistent(tables.NONE),
+  },
+  {
+    what: 'a line that nobody counted',
+    noticed: /connections in all/,
+    make: () => tables.settings.row(0).addConnections(tables.NONE),
+  },
+  {
+    what: 'a line whose server was swapped',
+    noticed: /server \d+/,
+    of: (line) => !isTemplate(line),
+    make: (_, line) => (line.server = line.server === 5 ? 6 : 5),
+  },
+  {
+    what: 'a template that controls one more than there are',
+    noticed: /template \d+/,
+    of: isTemplate,
+    make: (_, line) => line.addBinding(1),
+  },
+  {
+    what: 'a connection bound to a line that is no template',
+    noticed: /no template|template \d+/,
+    of: (line) => isControlled(line) && !isFullnat(line),
+    make: (row, line) => line.addBinding(row + 1 - line.binding),
+  },
+  {
+    what: 'a local address with one connection too many',
+    noticed: /local \d+/,
+    of: isFullnat,
+    make: (_, line) => tables.locals.row(line.binding & 0xffff).addConnections(1),
+  },
+]
+
 test(`counts are true, ${EDITS} edits from seed ${SEED}`, () => {
   const fresh = new Laboratory({ capacities: { connections: 128 + 64 } })
   const recorded = new RecordedWrites(fresh.tables)
@@ -188,4 +255,33 @@ test(`counts are true, ${EDITS} edits from seed ${SEED}`, () => {
     checkCounts(`${context}, and time`)
   }
   assert.ok(reached > EDITS / 8, `${reached} packets in the middle of an edit reached a server`)
+})
+
+test(`contradictions would be noticed (seed ${SEED})`, () => {
+  const lab = new Laboratory({ capacities: { connections: 128 + 64 } })
+  for (const address of ['11', '12', '13', '14']) {
+    for (const prefix of ['192.168.10.', '2001:db8:b::']) lab.hops.ensureServerHop(prefix + address)
+  }
+  const open = new Set(CONTRADICTIONS)
+  for (let step = 0; step < 20 * EDITS && open.size > 0; step++) {
+    lab.use()
+    randomEdit(random).make(lab)
+    for (let i = 0; i < 8; i++) sendSomething(lab)
+    for (const contradiction of open) {
+      lab.tables.copy().use()
+      const { what, noticed, of: isWanted, make } = contradiction
+      const rows = linesWith(isWanted ?? (() => true))
+      if (rows.length === 0) continue
+      const row = random.pick(rows)
+      checkCounts('as it is')
+      make(row, tables.connections.row(row))
+      assert.throws(() => checkCounts(what), { name: 'AssertionError', message: noticed }, what)
+      open.delete(contradiction)
+    }
+  }
+  assert.deepEqual(
+    [...open].map(({ what }) => what),
+    [],
+    'never came about',
+  )
 })

@@ -10,6 +10,9 @@ import * as tables from '../../src/dataplane/tables.ts'
 import { readCounters } from '../../src/director/entries.ts'
 import { ESTIMATE_INTERVAL_MS } from '../../src/director/estimator.ts'
 import { setSysctl, sysctl } from '../../src/director/sysctls.ts'
+import { parseFrame } from '../../src/wire/frame.ts'
+import { SctpChunkType } from '../../src/wire/sctp.ts'
+import { TcpFlag } from '../../src/wire/tcp.ts'
 import { bytesOf } from '../packets/golden-frames.ts'
 import { print, show } from './departed-text.ts'
 import { ForgedFlows, recordedTaken } from './forged-flows.ts'
@@ -152,11 +155,27 @@ function estimate({ director }: Laboratory): void {
   }
 }
 
-/** The host's own answers to what nobody took: a reset, or "port unreachable" about a datagram. */
+/** The host's own answers to what nobody took: a reset, an abort, or that the port or protocol is not reachable. */
 function isHostsAnswer(answers: readonly FrameEvent[]): boolean {
   const [first] = answers
   if (answers.length !== 1 || first!.at !== 'client') return false
-  return /^TCP \S+ > \S+ RA? |type 3 code 3 .*\{UDP /.test(first!.sum)
+  if (first!.sum !== '') return /^TCP \S+ > \S+ RA? |type 3 code 3 .*\{UDP /.test(first!.sum)
+  return isRefusal(bytesOf(first!.hex!))
+}
+
+/** What RFC 9260 section 8.4 has a host answer to packets of no association. */
+const OUT_OF_THE_BLUE: readonly (number | undefined)[] = [
+  SctpChunkType.abort,
+  SctpChunkType.shutdownComplete,
+]
+
+/** Of a frame that is recorded without words. */
+function isRefusal(frame: Uint8Array): boolean {
+  const { tcp, sctp, icmp, icmpv6 } = parseFrame(frame) ?? {}
+  if (tcp !== undefined) return (tcp.flags & TcpFlag.rst) !== 0
+  if (sctp !== undefined) return OUT_OF_THE_BLUE.includes(sctp.chunks[0]?.type)
+  if (icmp !== undefined) return icmp.type === 3 && (icmp.code === 2 || icmp.code === 3)
+  return icmpv6?.type === 1 && icmpv6.code === 4
 }
 
 interface ConnectionLine {

@@ -12,9 +12,12 @@ import { DIRECTOR_MAC, GATEWAY_MAC, OWN_ADDRESSES, type Departed } from './labor
 
 const ETHERNET = 14
 
-/** Frames that leave the host, which has only IPv4 and sends everything to the client side. */
+/** Frames that leave the host, which sends everything to the client side. */
 export function leaveToHost(frame: Uint8Array): Departed[] {
   const { ip, tcp, udp, icmp } = parseFrame(frame) ?? {}
+  if (ip?.version === 6 && !OWN_ADDRESSES.includes(ip.destination)) {
+    return [{ at: 'client', bytes: forwardIpv6(frame) }]
+  }
   if (ip?.version !== 4 || !isChecksumRight(frame.subarray(ETHERNET, ETHERNET + 20))) return []
   if (!OWN_ADDRESSES.includes(ip.destination)) return [{ at: 'client', bytes: forward(frame) }]
   if (tcp !== undefined || udp !== undefined || icmp?.type !== IcmpType.echoRequest) return []
@@ -33,6 +36,15 @@ export function leaveToHost(frame: Uint8Array): Departed[] {
 }
 
 /** One hop further. */
+function forwardIpv6(frame: Uint8Array): Uint8Array {
+  const bytes = frame.slice()
+  bytes.set(macToBytes(GATEWAY_MAC), 0)
+  bytes.set(macToBytes(DIRECTOR_MAC.client), 6)
+  bytes[ETHERNET + 7]! -= 1
+  return bytes
+}
+
+/** The same of IPv4. */
 function forward(frame: Uint8Array): Uint8Array {
   const bytes = frame.slice()
   bytes.set(macToBytes(GATEWAY_MAC), 0)

@@ -97,6 +97,7 @@ export function shellOn(laboratory: Laboratory): TinyShell {
   return new TinyShell({
     ipvsadm: runOn(laboratory),
     iptables: iptablesOn(laboratory),
+    ip6tables: iptablesOn(laboratory),
     ip,
     sort: (_, input) => ({ stdout: sortLines(input), stderr: '', rc: 0 }),
   })

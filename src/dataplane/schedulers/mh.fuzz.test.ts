@@ -22,15 +22,16 @@ function randomServers(random: Random): MhServer[] {
   }))
 }
 
-test(`when a server leaves, few others' clients move (seed ${SEED})`, () => {
+/** Throws if too many slots of others change their server when one leaves. */
+function checkMoved(build: (list: readonly MhServer[]) => Uint32Array | number[]): void {
   const random = new Random(SEED)
   let sum = 0
   for (let round = 0; round < ROUNDS; round++) {
     const list = randomServers(random)
     const gone = random.below(list.length)
     const left = list.filter((_, i) => i !== gone)
-    const before = buildMh(list)
-    const after = buildMh(left)
+    const before = build(list)
+    const after = build(left)
     let others = 0
     let moved = 0
     for (let slot = 0; slot < MH_SLOTS; slot++) {
@@ -44,4 +45,23 @@ test(`when a server leaves, few others' clients move (seed ${SEED})`, () => {
     sum += moved / others
   }
   assert.ok(sum / ROUNDS <= ON_AVERAGE, `${sum / ROUNDS} on average`)
-})
+}
+
+test(`when a server leaves, few others' clients move (seed ${SEED})`, () => checkMoved(buildMh))
+
+/** Built wrongly on purpose: the check above must refuse each. */
+const WRONG: Readonly<Record<string, (list: readonly MhServer[]) => number[]>> = {
+  'slot by slot in turn': (list) =>
+    Array.from({ length: MH_SLOTS }, (_, slot) => 1 + (slot % list.length)),
+  'in one stretch each': (list) =>
+    Array.from({ length: MH_SLOTS }, (_, slot) => 1 + Math.floor((slot * list.length) / MH_SLOTS)),
+  'by where they stand in the list instead of by their address': (list) => [
+    ...buildMh(list.map((server, i) => ({ ...server, fold: 0xc0a80000 + i, port: 80 }))),
+  ],
+}
+
+for (const [what, build] of Object.entries(WRONG)) {
+  test(`it would be noticed if slots were given out ${what}`, () => {
+    assert.throws(() => checkMoved(build), { name: 'AssertionError', message: /slots|average/ })
+  })
+}

@@ -2,13 +2,15 @@
  * Random edits, packets and pauses, by every scheduler, on a table that soon is full (FUZZ_SEED and FUZZ_STORIES).
  *
  * Whoever gets a flow is in the list, has weight and is not overloaded (lblc's last server may be); and every server's
- * counts are those of the connections that name it, always.
+ * counts are those of the connections that name it, always. That this would be noticed if it were not so is tried, too:
+ * with tables that lie to the packet path alone (`DEFECTS`).
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { checkLocalities } from '../../../tests/dataplane/locality-check.ts'
 import { DIRECTOR_MAC, Laboratory, type Side } from '../../../tests/goldens/laboratory.ts'
 import { Random } from '../../base/random.ts'
+import type { ServiceEntry } from '../../director/entries.ts'
 import type { ForwardingMethod, ServiceKey } from '../../director/model.ts'
 import { tcpFrame, udpFrame } from '../../wire/flow.ts'
 import { TcpFlag } from '../../wire/tcp.ts'
@@ -18,7 +20,16 @@ import { PROBES_MAX } from '../limits.ts'
 import { flow } from '../main.ts'
 import { SchedulerId } from '../schedule.ts'
 import { Switch } from '../switch.ts'
-import { connections, Forwarding, locals, reasons, servers, settings, Status } from '../tables.ts'
+import {
+  connections,
+  Forwarding,
+  locals,
+  reasons,
+  servers,
+  services,
+  settings,
+  Status,
+} from '../tables.ts'
 import { Reason } from '../verdict.ts'
 
 const SEED = Number(process.env.FUZZ_SEED ?? 20_250_103)
@@ -41,16 +52,59 @@ interface Candidate {
   readonly isOverloaded: boolean
 }
 
+/** Makes schedulers blind to something, between the moment when candidates are noted and the packet that comes. */
+interface Defect {
+  readonly what: string
+  /** What the property must say. */
+  readonly noticed: RegExp
+  readonly tamper: (entry: ServiceEntry, stalePool: number) => void
+}
+
+const DEFECTS: readonly Defect[] = [
+  {
+    what: 'schedulers that take weight 0 for weight 1',
+    noticed: /has weight 0/,
+    tamper: ({ servers: list }) => {
+      for (const { row } of list) servers.row(row).weight ||= 1
+    },
+  },
+  {
+    what: 'schedulers that do not look at overload',
+    noticed: /is overloaded|is full/,
+    tamper: ({ servers: list }) => {
+      for (const { row } of list) servers.row(row).overloaded = 0
+    },
+  },
+  {
+    what: 'a service that keeps the list it had before its last server went',
+    noticed: /is not in the list/,
+    tamper: ({ row }, stalePool) => {
+      if (stalePool !== 0) services.row(row).pool = stalePool
+    },
+  },
+  {
+    what: 'a connection that is counted twice',
+    noticed: /^row \d+ counts/,
+    tamper: ({ servers: list }) => {
+      if (list.length > 0) servers.row(list[0]!.row).addInactive(1)
+    },
+  },
+]
+
 class Story {
   readonly #random: Random
+  readonly #defect: Defect | undefined
+  /** The list of servers before the last removal, 0: there is none. */
+  #stalePool = 0
   readonly #lab: Laboratory
   readonly #key: Extract<ServiceKey, { readonly port: number }>
   readonly #forwarding: ForwardingMethod
   readonly #done: string[] = []
 
-  constructor(seed: number) {
+  constructor(seed: number, defect?: Defect) {
     const random = new Random(seed)
     this.#random = random
+    this.#defect = defect
     const capacities = { connections: 32 + PROBES_MAX, localPorts: 64 + PROBES_MAX }
     this.#lab = new Laboratory({ connectionsMax: 30, capacities })
     this.#key = { protocol: random.pick(['tcp', 'udp']), address: '10.0.0.100', port: 80 }
@@ -136,6 +190,7 @@ class Story {
     if (servers.length === 0) return
     const { key } = this.#random.pick(servers)
     this.#note(`remove ${key.address}`)
+    this.#stalePool = services.row(this.#entry.row).pool
     assert.equal(this.#lab.director.deleteServer(this.#key, key), null)
   }
 
@@ -161,13 +216,16 @@ class Story {
     const client = `172.16.0.${this.#random.below(50)}:1024`
     const candidates = this.#candidates()
     const before = settings.row(0).connections
+    this.#defect?.tamper(this.#entry, this.#stalePool)
     this.#send('client', client, '10.0.0.100:80', this.#random.pick(FLAGS))
     if (flow.opened === 0) return
     const chosen = candidates.get(flow.server)
-    assert.ok(chosen !== undefined && chosen.weight > 0, this.#story())
+    assert.ok(chosen !== undefined, `row ${flow.server} is not in the list: ${this.#story()}`)
+    assert.ok(chosen.weight > 0, `row ${flow.server} has weight 0: ${this.#story()}`)
     if (this.#entry.settings.scheduler === 'lblc') return
     // A connection that made room for this one may have been its server's one too many.
-    if (settings.row(0).connections > before) assert.ok(!chosen.isOverloaded, this.#story())
+    if (settings.row(0).connections === before) return
+    assert.ok(!chosen.isOverloaded, `row ${flow.server} is overloaded: ${this.#story()}`)
   }
 
   #candidates(): Map<number, Candidate> {
@@ -219,13 +277,14 @@ class Story {
       assert.deepEqual(
         [server.active, server.inactive],
         [active.get(row) ?? 0, inactive.get(row) ?? 0],
-        `row ${row}: ${this.#story()}`,
+        `row ${row} counts otherwise: ${this.#story()}`,
       )
     }
     for (const { row } of this.#entry.servers) {
       const { active, inactive, upperThreshold, overloaded } = servers.row(row)
       const isFull = upperThreshold !== 0 && active + inactive >= upperThreshold
-      if (isFull) assert.ok(overloaded !== 0, this.#story())
+      if (isFull)
+        assert.ok(overloaded !== 0, `row ${row} is full, and free for more: ${this.#story()}`)
     }
   }
 
@@ -260,3 +319,12 @@ test(`servers are chosen and counted rightly (seed ${SEED})`, () => {
   }
   assert.deepEqual(seen, new Set(NEEDED))
 })
+
+for (const defect of DEFECTS) {
+  test(`it would be noticed: ${defect.what}`, () => {
+    const tellStories = () => {
+      for (let story = 0; story < STORIES; story++) new Story(SEED * 1000 + story, defect).run()
+    }
+    assert.throws(tellStories, { name: 'AssertionError', message: defect.noticed })
+  })
+}

@@ -17,21 +17,68 @@ function randomWeights(random: Random): number[] {
   return weights.some((weight) => weight > 0) ? weights : [1]
 }
 
-test(`over a period each server is chosen weight / gcd times (seed ${SEED})`, () => {
+/** A scheduler: of servers 1, 2, … with these weights, who gets the next `count` flows? */
+type Scheduler = (weights: readonly number[]) => { readonly choose: (count: number) => string }
+
+/** Throws unless over a period, wherever it begins, each server is chosen weight / gcd times. */
+function checkShares(makeScheduler: Scheduler): void {
   const random = new Random(SEED)
   for (let i = 0; i < ROUNDS; i++) {
     const weights = randomWeights(random)
     const { gcd } = buildWrr(weights)
     const shares = weights.map((weight) => weight / gcd)
     const period = shares.reduce((sum, share) => sum + share, 0)
-    const service = new OneService('wrr', weights)
-    // A period may begin anywhere.
-    service.openNext(random.below(period))
-    const choices = [...service.openNext(period)]
+    const scheduler = makeScheduler(weights)
+    scheduler.choose(random.below(period))
+    const choices = [...scheduler.choose(period)]
     const counts = weights.map((_, n) => choices.filter((each) => each === `${n + 1}`).length)
     assert.deepEqual(counts, shares, `weights ${weights}`)
   }
+}
+
+function schedulerOf(service: OneService) {
+  return { choose: (count: number) => service.openNext(count) }
+}
+
+test(`over a period each server is chosen weight / gcd times (seed ${SEED})`, () => {
+  checkShares((weights) => schedulerOf(new OneService('wrr', weights)))
 })
+
+/** Built wrongly on purpose: the check above must refuse each. */
+const WRONG: Readonly<Record<string, Scheduler>> = {
+  'that takes turns whatever the weights': (weights) => schedulerOf(new OneService('rr', weights)),
+  'of weights one too high': (weights) =>
+    schedulerOf(
+      new OneService(
+        'wrr',
+        weights.map((weight) => weight + 1),
+      ),
+    ),
+  'that forgets the greatest weight': (weights) => {
+    const greatest = Math.max(...weights)
+    return schedulerOf(
+      new OneService(
+        'wrr',
+        weights.map((weight) => (weight === greatest && weight > 1 ? weight - 1 : weight)),
+      ),
+    )
+  },
+  'that begins anew in the middle of a period': (weights) => {
+    const service = new OneService('wrr', weights)
+    const choose = (count: number) => {
+      const half = service.openNext(count >>> 1)
+      service.edit(1, { weight: weights[0]! })
+      return half + service.openNext(count - half.length)
+    }
+    return { choose }
+  },
+}
+
+for (const [what, makeScheduler] of Object.entries(WRONG)) {
+  test(`shares would be noticed to be wrong: of a scheduler ${what}`, () => {
+    assert.throws(() => checkShares(makeScheduler), { name: 'AssertionError', message: /^weights/ })
+  })
+}
 
 /** ip_vs_wrr.c's walk as it is described: one server after the other, one level after the other. */
 class Walk {

@@ -104,6 +104,12 @@ export class KernelProgram {
     this.#set(Area.seed, seed)
   }
 
+  /** Overwrites what runs before have left in the program's own structs. */
+  leaveBehind(byte: number): void {
+    const { buffer, byteOffset, byteLength } = this.#area
+    new Uint8Array(buffer, byteOffset, byteLength).fill(byte)
+  }
+
   /** The program itself. */
   get descriptor(): number {
     return this.#program

@@ -83,6 +83,11 @@ export class KernelPacketPath {
     this.#program.setSurroundings(input)
   }
 
+  /** Overwrites with this byte what frames before have left in the program's own memory. */
+  leaveBehind(byte: number): void {
+    this.#program.leaveBehind(byte)
+  }
+
   /** `ingress` is an interface of this network namespace. */
   run(frame: Uint8Array, ingress: number, input: KernelInput): KernelOutcome {
     const outcome = this.#program.run(frame, ingress, input)

@@ -268,7 +268,8 @@ function route(prefix: string, side: Side, gateway?: string): Route {
   }
 }
 
-const ROUTES: readonly Route[] = [
+/** What leads where, at first. */
+export const ROUTES: readonly Route[] = [
   ...ADDRESSES.map(
     ({ ip }): Route => ({
       kind: 'local',

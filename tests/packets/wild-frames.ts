@@ -35,16 +35,22 @@ export class WildFrames {
   length = 0
   /** It comes from where the servers are. */
   isReply = false
-  readonly #random: Random
+  #random: Random
   readonly #corpus: Uint8Array[]
   readonly #noise: Uint8Array
-  readonly #recent: Uint8Array[] = []
+  #recent: Uint8Array[] = []
 
   constructor(random: Random, world: World) {
     this.#random = random
     this.#noise = random.bytes(NOISE)
     this.#corpus = [...goldenFrames(), ...recordedFrames()].map(({ bytes }) => bytes)
     while (this.#corpus.length < CORPUS) this.#corpus.push(makeFrame(random, world))
+  }
+
+  /** Forgets what left, and draws from `random` from now on; the corpus, which takes long to make, stays. */
+  beginAnew(random: Random): void {
+    this.#random = random
+    this.#recent = []
   }
 
   /** Remembers a frame that left, to be answered. */
@@ -112,6 +118,9 @@ const EDGES = [0, 1, 2, 7, 0x1fff, 0x2000, 0x3fff, 0x4000, 0x7fff, 0x8000, 0xfff
 const PROTOCOLS = [0, 1, 4, 6, 17, 41, 43, 44, 47, 50, 51, 58, 59, 60, 132]
 const QUOTABLE = { 4: [3, 4, 5, 8, 11, 12], 6: [0, 1, 2, 3, 4, 128] } as const
 
+/** What routers say of packets that do not fit, and tunnels must learn from. */
+const TOO_BIG = { 4: { type: 3, code: 4 }, 6: { type: 2, code: 0 } } as const
+
 /** An answer to a frame, or an ICMP error about it. Sums stay as they are: addresses only change places. */
 function turnRound(random: Random, frame: Uint8Array): Uint8Array {
   const layout = layoutOf(frame)
@@ -123,8 +132,10 @@ function turnRound(random: Random, frame: Uint8Array): Uint8Array {
     const quoted = frame.subarray(network, network + 28 + random.below(frame.length))
     const over = { sourceMac: macAt(frame, 0), destinationMac: macAt(frame, 6) }
     const rest = random.oneIn(2) ? 500 + random.below(1100) : random.pick(EDGES)
-    const type = random.pick<number>(QUOTABLE[family])
-    const options = { type, code: random.below(6), rest, quoted }
+    const what = random.oneIn(4)
+      ? TOO_BIG[family]
+      : { type: random.pick<number>(QUOTABLE[family]), code: random.below(6) }
+    const options = { ...what, rest, quoted }
     return icmpErrorFrame(from, addressAt(frame, at, width), { ...options, over })
   }
   const bytes = frame.slice()

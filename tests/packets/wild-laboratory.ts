@@ -27,7 +27,7 @@ export function servers(vip: string, first = 1): string[] {
   return [first, first + 1, first + 2].map((n) => `${prefix}${10 + n}`)
 }
 
-const SCHEDULERS = Object.keys(SchedulerId).filter((name) => name !== 'none')
+export const SCHEDULERS = Object.keys(SchedulerId).filter((name) => name !== 'none')
 /** Of a service's first, second and third server. */
 const LOADS = [
   { weight: 1 },

@@ -17,11 +17,11 @@ import { layoutOf } from './sums.ts'
 import { servers, VIPS, WORLD } from './wild-laboratory.ts'
 
 /** Of the rest: an address for each family, and one on which all ports are one service. */
-const FURTHER = ['10.0.0.101', '2001:db8:a::101'] as const
-const WHOLE = ['10.0.0.102', '2001:db8:a::102'] as const
-const MARKED = { first: 440, last: 449 } as const
+export const FURTHER = ['10.0.0.101', '2001:db8:a::101'] as const
+export const WHOLE = ['10.0.0.102', '2001:db8:a::102'] as const
+export const MARKED = { first: 440, last: 449 } as const
 
-const TUNNELS: readonly (readonly [number, Tunnel])[] = [
+export const TUNNELS: readonly (readonly [number, Tunnel])[] = [
   [100, { type: 'gue', port: 6080, checksum: 'none' }],
   [101, { type: 'gue', port: 6080, checksum: 'checksum' }],
   [102, { type: 'gre', port: 0, checksum: 'none' }],
@@ -95,7 +95,7 @@ export function addWildServices(lab: Laboratory, vips: readonly string[] = VIPS)
   if (refusal !== null) throw new Error(refusal.message)
 }
 
-function markRules(i: number): MarkRule[] {
+export function markRules(i: number): MarkRule[] {
   const width = FURTHER[i]!.includes(':') ? 128 : 32
   const rule = (protocol: ServiceProtocol): MarkRule => ({
     mark: 7 + i,
@@ -109,7 +109,7 @@ function markRules(i: number): MarkRule[] {
 }
 
 /** TCP services that send by a tunnel, of both laboratories. */
-const TUNNEL_PORTS: ReadonlySet<number> = new Set([82, 85, ...TUNNELS.map(([port]) => port)])
+export const TUNNEL_PORTS: ReadonlySet<number> = new Set([82, 85, ...TUNNELS.map(([port]) => port)])
 
 /**
  * May the frame stand for many segments, in a test run of the kernel? It has no way to say that they are of TCP, and

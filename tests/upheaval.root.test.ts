@@ -1,6 +1,8 @@
 /**
  * Clients that never notice: while fifty of them fetch pages through the VIP, the daemon is killed and started again,
  * its programs are replaced, and the service changes under their connections. Every request is counted, none may fail.
+ *
+ * The first daemon may be of another release, in the folder EARLIER_RELEASE: tools/prove-upgrade.mjs.
  */
 import assert from 'node:assert/strict'
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
@@ -32,6 +34,7 @@ import { notRoot } from './kernel/own-network.ts'
 
 /** Fifty clients that fetch pages, and some that exchange datagrams. */
 const LOAD = { new: 25, kept: 25, udp: 5, pauseMs: 30 }
+const EARLIER = process.env['EARLIER_RELEASE']
 const MODE = modeOf('nat')
 const NETWORKS = ['net1', 'net2']
 const SERVICES = [
@@ -133,7 +136,8 @@ class Scenario {
   async #start(): Promise<void> {
     const folder = this.#directorsFolder(++this.#starts)
     mkdirSync(folder)
-    const options = { attach: this.#attach, more: [] }
+    const release = this.#starts === 1 ? EARLIER : undefined
+    const options = { attach: this.#attach, more: [], release }
     this.#director = await Director.start(this.#host, NETWORKS, 'kernel', folder, options)
   }
 

@@ -183,7 +183,9 @@ export class DirectorDaemon {
     const { services, servers } = this.#director.counts
     const { connections } = tables.settings.row(0)
     const found = `${services} services, ${servers} real servers, ${connections} connections`
-    this.#log('info', `goes on with what an earlier daemon left: ${found}`)
+    const whose =
+      this.#engine.isTakenOver === true ? 'a daemon of another release' : 'an earlier daemon'
+    this.#log('info', `goes on with what ${whose} left: ${found}`)
   }
 
   /** Answers on the control socket from here on. Rejects with ControlError. */

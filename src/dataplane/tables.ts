@@ -27,8 +27,9 @@ import { sctpTransitions } from './sctp.ts'
 import { REASONS_MAX } from './verdict.ts'
 
 /**
- * Bump when the meaning of something below changes: a new daemon refuses tables of another version. A changed layout
- * is noticed by itself (`settings.layout`).
+ * Bump when the meaning of something below changes, a hash or the words of `pool` included: a new daemon refuses tables
+ * of another version. A changed layout is noticed by itself (`settings.layout`), and taken over by the fields' names;
+ * what is new is zero then, which must mean "as before".
  */
 export const SCHEMA_VERSION = 5
 

@@ -52,6 +52,8 @@ export interface Engine {
   readonly tables: TableSet
   /** The tables are those of an earlier daemon, and packets go by them: they are to be adopted, not made. */
   readonly isAdopted: boolean
+  /** Those tables were of another release: what they held is in this one's now. */
+  readonly isTakenOver?: boolean
   /** Forwarding outlives this process; an interface that is down may stay attached. */
   readonly isLasting: boolean
   /** A device of the engine's own: never to be attached. */

@@ -2,7 +2,9 @@
  * An instance of the kernel engine: all of it that outlives its daemon, in one folder of a bpffs.
  *
  *     /sys/fs/bpf/sluice/NAME/      locked by the daemon that has it, as long as it lives
- *         table_connections …       maps
+ *         table_settings            maps: which layout is in charge,
+ *         table_5f3a…_hops …        the tables of that layout,
+ *         layout_5f3a…              what they look like
  *         link_2_xdp  link_2_tcx    attachments of interface 2
  *         clsact_2                  a mark: there is a filter of ours on interface 2 (its program)
  *         clsact_2_made             a mark: clsact was put there by us
@@ -20,6 +22,9 @@ import { EngineProblem } from './engine.ts'
 
 const FOLDER = 'sluice'
 const TABLE = 'table_'
+const LAYOUT = 'layout_'
+/** The one table with the same name in every layout. */
+const COMMON = 'settings'
 /** Others may come and go at the same time. */
 const TRIES = 8
 
@@ -77,8 +82,26 @@ export class Instance {
     return join(this.folder, pin)
   }
 
-  tablePath(table: string): string {
+  /** `layout`: a hash of what tables look like (dataplane/schema.ts). */
+  tablePath(table: string, layout: number): string {
+    return this.pathOf(tablePin(table, layout))
+  }
+
+  /** The same as it was named before tables had their layout in their names: they were of one then. */
+  earlyTablePath(table: string): string {
     return this.pathOf(TABLE + table)
+  }
+
+  layoutPath(layout: number): string {
+    return this.pathOf(LAYOUT + hex(layout))
+  }
+
+  /** What was left of tables of other layouts ends, if nobody else has it. */
+  clearTablesBut(layout: number): void {
+    const isOurs = (pin: string) =>
+      pin === TABLE + COMMON || pin === LAYOUT + hex(layout) || pin.startsWith(tablePin('', layout))
+    const isTables = (pin: string) => pin.startsWith(TABLE) || pin.startsWith(LAYOUT)
+    for (const pin of this.pins) if (isTables(pin) && !isOurs(pin)) unpin(this.pathOf(pin))
   }
 
   /** Takes all names away: what they named ends where nobody else has it. */
@@ -114,10 +137,27 @@ export function listInstances(): string[] {
 }
 
 /** Of an instance that another process may have. Asserts that there is a bpffs. */
-export function tablePathOf(instance: string, table: string): string {
+export function tablePathOf(instance: string, table: string, layout: number): string {
+  return join(folderOf(instance), tablePin(table, layout))
+}
+
+/** As tablePathOf. */
+export function layoutPathOf(instance: string, layout: number): string {
+  return join(folderOf(instance), LAYOUT + hex(layout))
+}
+
+function folderOf(instance: string): string {
   const path = mountedBpfFilesystem()
   assert(path !== undefined, 'the bpffs is still there')
-  return join(path, FOLDER, instance, TABLE + table)
+  return join(path, FOLDER, instance)
+}
+
+function tablePin(table: string, layout: number): string {
+  return table === COMMON ? TABLE + table : `${TABLE}${hex(layout)}_${table}`
+}
+
+function hex(layout: number): string {
+  return layout.toString(16).padStart(8, '0')
 }
 
 /** Makes the folder, if need be, and opens it. Undefined: somebody removed it, or the one above, meanwhile. */

@@ -3,13 +3,14 @@
  */
 import { statSync } from 'node:fs'
 import { Settings, settings } from '../dataplane/tables.ts'
-import { judgeSchema } from '../dataplane/schema.ts'
+import { judgeSchema, LAYOUT, type OtherSchema } from '../dataplane/schema.ts'
 import { mapInfo } from '../kernel/bpf-info.ts'
 import { mapMemory } from '../kernel/bpf-map.ts'
 import { openPinned } from '../kernel/bpf-pin.ts'
 import { isKernelError } from '../kernel/errno.ts'
 import { close } from '../kernel/ffi.ts'
-import { listInstances, tablePathOf } from './instance.ts'
+import { layoutPathOf, listInstances, tablePathOf } from './instance.ts'
+import { readDescription } from './table-maps.ts'
 
 /** The network namespace of this thread, as a number: the inode that stands for it. */
 export function ownNetwork(): number {
@@ -21,27 +22,37 @@ export function instancesOf(network: number): string[] {
   return listInstances().filter((name) => networkOf(name) === network)
 }
 
-/** Undefined for an instance of another release, whose tables cannot be read, and one that is not finished. */
+/** Undefined for an instance of another release whose tables cannot be read, and one that is not finished. */
 export function networkOf(instance: string): number | undefined {
   try {
-    return readNetwork(tablePathOf(instance, settings.name))
+    return readNetwork(instance)
   } catch (error) {
     if (isKernelError(error)) return undefined
     throw error
   }
 }
 
-function readNetwork(path: string): number | undefined {
-  const fd = openPinned(path, 'map')
+function readNetwork(instance: string): number | undefined {
+  const fd = openPinned(tablePathOf(instance, settings.name, LAYOUT), 'map')
   if (fd === undefined) return undefined
   try {
     const { valueSize } = mapInfo(fd)
     const { buffer, unmap } = mapMemory(fd, { valueSize, entries: 1 })
     const head = new DataView(buffer)
-    const network = judgeSchema(head) === 'ours' ? Settings.view(head, 0).network : undefined
+    const judgement = judgeSchema(head)
+    const place = judgement === 'ours' ? Settings.offsets.network : placeOf(instance, judgement)
+    const network = place === undefined ? undefined : head.getUint32(place, true)
     unmap()
     return network
   } finally {
     close(fd)
   }
+}
+
+/** Where another release has it. */
+function placeOf(instance: string, judgement: 'unfinished' | OtherSchema): number | undefined {
+  if (judgement === 'unfinished' || !judgement.isAlike) return undefined
+  const { layout } = judgement
+  const shapes = readDescription(layoutPathOf(instance, layout), layout)
+  return shapes?.find(({ name }) => name === settings.name)?.offsets['network']
 }

@@ -34,7 +34,8 @@ import { ownNetwork } from './instances.ts'
 import { Attachment, type AttachmentSurroundings } from './kernel-attachment.ts'
 import { KernelClock } from './kernel-clock.ts'
 import { KernelPrograms, type ReadProgram } from './kernel-programs.ts'
-import { KernelTables } from './kernel-tables.ts'
+import type { KernelTables } from './kernel-tables.ts'
+import { findTables, type FoundTables, type TakeOver } from './take-over.ts'
 
 export interface KernelEngineOptions {
   /** Name of the instance. */
@@ -80,11 +81,13 @@ interface Parts extends AttachmentSurroundings {
   readonly jiffies: JiffiesClock
   readonly clock: KernelClock
   readonly isAdopted: boolean
+  readonly isTakenOver: boolean
 }
 
 export class KernelEngine implements Engine {
   readonly name = 'kernel'
   readonly isAdopted: boolean
+  readonly isTakenOver: boolean
   readonly isLasting = true
   readonly #with: Parts
   readonly #wish: AttachWish
@@ -97,6 +100,7 @@ export class KernelEngine implements Engine {
     this.#with = parts
     this.#wish = wish
     this.isAdopted = parts.isAdopted
+    this.isTakenOver = parts.isTakenOver
     this.#cutter = cutter
   }
 
@@ -110,12 +114,12 @@ export class KernelEngine implements Engine {
     const instance = takeInstance(options.instance, events)
     const closers: (() => void)[] = [() => instance.release()]
     try {
-      const found = KernelTables.find(instance)
-      if (found === undefined) instance.clear()
-      const tables = found ?? KernelTables.make(instance, options.capacities)
+      const found = findTables(instance, options.capacities)
+      const { tables, isAdopted, takeOver } = found
       closers.push(() => tables.close())
-      if (found === undefined) closers.push(() => instance.remove())
-      claimNetwork(instance, tables, found !== undefined)
+      if (!isAdopted) closers.push(() => instance.remove())
+      if (takeOver !== undefined) closers.push(() => takeOver.abandon())
+      claimNetwork(instance, found)
       const jiffies = new JiffiesClock()
       closers.push(() => jiffies.close())
       const hertz = ticksPerSecond()
@@ -126,12 +130,13 @@ export class KernelEngine implements Engine {
         programs.close()
         socket.close()
       })
-      const isAdopted = found !== undefined
-      const parts = { instance, tables, programs, socket, jiffies, clock, isAdopted, hasTcx }
+      const whose = { isAdopted, isTakenOver: takeOver !== undefined }
+      const parts = { instance, tables, programs, socket, jiffies, clock, ...whose, hasTcx }
       programs.get('tc')
       shareMemory()
+      takeOver?.begin(programs)
       const engine = new KernelEngine(parts, options.attach, openCutter(parts, events))
-      engine.#adopt(events)
+      engine.#adopt(events, takeOver)
       const usual = options.readProgram === undefined ? readIpv4Artefact : undefined
       engine.#makeSpecial(events, options.readSpecial ?? usual)
       engine.tick()
@@ -143,7 +148,8 @@ export class KernelEngine implements Engine {
   }
 
   /** Goes on with what is attached; from here on it runs this release's programs. */
-  #adopt({ onProblem }: KernelEngineEvents): void {
+  #adopt({ onProblem }: KernelEngineEvents, takeOver: TakeOver | undefined): void {
+    takeOver?.takeCharge()
     for (const attachment of Attachment.findAll(this.#with)) {
       const { index } = attachment
       if (!attachment.isWhole) {
@@ -155,9 +161,15 @@ export class KernelEngine implements Engine {
       } catch (error) {
         if (!isKernelError(error)) throw error
         onProblem(`interface ${index} runs the programs of an earlier daemon: ${error.message}`)
+        if (takeOver !== undefined) {
+          // On tables that nobody keeps: it is attached anew.
+          attachment.detach()
+          continue
+        }
       }
       this.#ports.set(index, { attachment, kind: '', name: `interface ${index}`, mac: ZERO_MAC })
     }
+    takeOver?.finish()
   }
 
   #makeSpecial(events: KernelEngineEvents, read: ReadProgram | undefined): void {
@@ -336,11 +348,12 @@ function takeInstance(name: string, { onProblem }: KernelEngineEvents): Instance
 }
 
 /** Tables name interfaces by number, so they belong to one network namespace. Throws EngineProblem. */
-function claimNetwork(instance: Instance, tables: KernelTables, isAdopted: boolean): void {
+function claimNetwork(instance: Instance, { tables, isAdopted, takeOver }: FoundTables): void {
   tables.set.use()
   const row = settings.row(0)
   const network = ownNetwork()
-  if (isAdopted && row.network !== network) {
+  const found = takeOver === undefined ? row.network : takeOver.network
+  if (isAdopted && found !== network) {
     throw new EngineProblem(
       `the instance "${instance.name}" belongs to another network namespace: choose another --name, ` +
         `or end it with \`sluice detach --name ${instance.name}\``,

@@ -2,39 +2,53 @@
  * The packet path's tables as maps of the kernel: each is an array with one entry, the whole table, mapped into this
  * process and pinned.
  *
- *      this process ──► mapping ──┐
- *                                 ├──► one piece of memory ◄── the packet path, by direct address
- *      pin: table_NAME ──► map ───┘
+ *      this process ───────► mapping ──┐
+ *                                      ├──► one piece of memory ◄── the packet path, by direct address
+ *      pin: table_5f3a…_NAME ──► map ──┘
+ *
+ * The table `settings` has one name in all releases, and says which layout is in charge; the others have it in theirs.
+ * So tables of another layout are made beside those that are there, and put in charge by moving one name.
  */
-import type { TableSet } from '../subset/table.ts'
-import { TableSet as Set } from '../subset/table.ts'
-import { judgeSchema } from '../dataplane/schema.ts'
+import { TableSet, type AnyTable } from '../subset/table.ts'
+import {
+  DESCRIPTION,
+  describeTables,
+  judgeSchema,
+  LAYOUT,
+  layoutOf,
+  type OtherSchema,
+} from '../dataplane/schema.ts'
 import { settings, TABLES } from '../dataplane/tables.ts'
 import { mapInfo } from '../kernel/bpf-info.ts'
-import { createMap, mapMemory } from '../kernel/bpf-map.ts'
-import { openPinned, pin } from '../kernel/bpf-pin.ts'
-import { isKernelError } from '../kernel/errno.ts'
-import { close, type Mapping } from '../kernel/ffi.ts'
-import { EngineProblem } from './engine.ts'
+import { mapMemory } from '../kernel/bpf-map.ts'
+import { openPinned, repin } from '../kernel/bpf-pin.ts'
+import { close } from '../kernel/ffi.ts'
 import type { Instance } from './instance.ts'
+import {
+  closeTable,
+  makeTable,
+  named,
+  openTable,
+  readDescription,
+  writeDescription,
+  type KernelTable,
+} from './table-maps.ts'
 
-/** What the kernel shows of a map has 15 letters at most. */
-const NAME_MAX = 15
-
-interface KernelTable {
-  readonly fd: number
-  readonly rows: number
-  readonly mapping: Mapping
+export interface MakeOptions {
+  /** Others are in charge until `takeCharge`. */
+  readonly isBeside?: boolean
+  /** For tests: tables of another release. */
+  readonly declared?: readonly AnyTable[]
 }
 
 export class KernelTables {
   readonly set: TableSet
   readonly #tables: ReadonlyMap<string, KernelTable>
 
-  private constructor(tables: readonly KernelTable[]) {
-    this.#tables = new Map(tables.map((table, i) => [TABLES[i]!.name, table]))
-    this.set = new Set(
-      TABLES,
+  private constructor(declared: readonly AnyTable[], tables: readonly KernelTable[]) {
+    this.#tables = new Map(tables.map((table, i) => [declared[i]!.name, table]))
+    this.set = new TableSet(
+      declared,
       tables.map(({ rows, mapping }) => ({
         capacity: rows,
         bytes: new DataView(mapping.buffer),
@@ -43,26 +57,57 @@ export class KernelTables {
     )
   }
 
+  /** All or nothing: what was opened is closed again when one cannot be. */
+  static #open(
+    declared: readonly AnyTable[],
+    openOne: (table: AnyTable) => KernelTable,
+  ): KernelTables {
+    const opened: KernelTable[] = []
+    try {
+      for (const table of declared) opened.push(openOne(table))
+      return new KernelTables(declared, opened)
+    } catch (error) {
+      for (const table of opened) closeTable(table)
+      throw error
+    }
+  }
+
   /**
-   * Those that an earlier daemon left in the instance; undefined if there are none, or not all. Throws EngineProblem if
-   * they are not ours to read.
+   * Those that an earlier daemon left in the instance. Undefined if there are none, or not all; a word on those of
+   * another release (other-tables.ts). Throws EngineProblem, KernelError.
    */
-  static find(instance: Instance): KernelTables | undefined {
-    if (!isFinished(instance)) return undefined
-    return open(
-      TABLES.length,
-      (i) => findTable(instance, i),
-      (tables) => new KernelTables(tables),
+  static find(instance: Instance): KernelTables | OtherSchema | undefined {
+    const judgement = judgeInstance(instance)
+    if (judgement === 'unfinished') return undefined
+    if (judgement !== 'ours') return judgement
+    if (readDescription(instance.layoutPath(LAYOUT), LAYOUT) === undefined) {
+      writeDescription(instance, LAYOUT, DESCRIPTION)
+    }
+    return this.#open(TABLES, ({ name, struct }) =>
+      openTable(instance, { name, size: struct.size }, LAYOUT),
     )
   }
 
   /** Fresh ones, zero but for what is constant. Throws EngineProblem, KernelError. */
-  static make(instance: Instance, capacities: Readonly<Record<string, number>>): KernelTables {
-    return open(
-      TABLES.length,
-      (i) => makeTable(instance, i, capacities),
-      (tables) => new KernelTables(tables),
-    )
+  static make(
+    instance: Instance,
+    capacities: Readonly<Record<string, number>>,
+    { isBeside = false, declared = TABLES }: MakeOptions = {},
+  ): KernelTables {
+    const description = describeTables(declared)
+    const layout = layoutOf(description)
+    writeDescription(instance, layout, description)
+    return this.#open(declared, (table) => {
+      const { name, capacity } = table
+      const made = makeTable(table, capacities[name] ?? capacity)
+      const isNamed = !isBeside || name !== settings.name
+      return isNamed ? named(made, instance.tablePath(name, layout)) : made
+    })
+  }
+
+  /** In one step; those that were lose nothing but that. Throws KernelError. */
+  takeCharge(instance: Instance): void {
+    repin(this.#tables.get(settings.name)!.fd, instance.tablePath(settings.name, LAYOUT))
   }
 
   /** A table's map; undefined if there is no such table. */
@@ -79,102 +124,21 @@ export class KernelTables {
 
   /** This process's part ends; the set must not be used any more. */
   close(): void {
-    for (const { fd, mapping } of this.#tables.values()) {
-      mapping.unmap()
-      close(fd)
-    }
+    for (const table of this.#tables.values()) closeTable(table)
   }
 }
 
-/** All or nothing: what was opened is closed again when one cannot be. */
-function open(
-  count: number,
-  openOne: (i: number) => KernelTable,
-  make: (tables: readonly KernelTable[]) => KernelTables,
-): KernelTables {
-  const opened: KernelTable[] = []
-  try {
-    for (let i = 0; i < count; i++) opened.push(openOne(i))
-    return make(opened)
-  } catch (error) {
-    for (const { fd, mapping } of opened) {
-      mapping.unmap()
-      close(fd)
-    }
-    throw error
-  }
-}
-
-/** Did a daemon make all of them, one like this? Throws EngineProblem for another's. */
-function isFinished(instance: Instance): boolean {
-  const fd = openPinned(instance.tablePath(settings.name), 'map')
-  if (fd === undefined) return false
+/** Did a daemon make all of the tables, one like this? */
+function judgeInstance(instance: Instance): ReturnType<typeof judgeSchema> {
+  const fd = openPinned(instance.tablePath(settings.name, LAYOUT), 'map')
+  if (fd === undefined) return 'unfinished'
   try {
     const { valueSize } = mapInfo(fd)
     const mapping = mapMemory(fd, { valueSize, entries: 1 })
     const judgement = judgeSchema(new DataView(mapping.buffer))
     mapping.unmap()
-    if (typeof judgement === 'object') {
-      throw new EngineProblem(`the instance "${instance.name}": ${judgement.refusal}`, false)
-    }
-    return judgement === 'ours'
+    return judgement
   } finally {
     close(fd)
-  }
-}
-
-function findTable(instance: Instance, i: number): KernelTable {
-  const { name, struct } = TABLES[i]!
-  const fd = openPinned(instance.tablePath(name), 'map')
-  if (fd === undefined) {
-    throw new EngineProblem(
-      `the instance "${instance.name}" has no table ${name}: somebody removed it. Begin anew after \`sluice detach\``,
-      false,
-    )
-  }
-  const { valueSize } = mapInfo(fd)
-  return mapped(fd, Math.floor(valueSize / struct.size), valueSize)
-}
-
-function makeTable(
-  instance: Instance,
-  i: number,
-  capacities: Readonly<Record<string, number>>,
-): KernelTable {
-  const { name, struct, capacity, contents } = TABLES[i]!
-  const rows = capacities[name] ?? capacity
-  const valueSize = rows * struct.size
-  const fd = makeMap(name, valueSize)
-  const table = mapped(fd, rows, valueSize)
-  if (contents !== undefined) new Uint8Array(table.mapping.buffer).set(contents)
-  try {
-    pin(fd, instance.tablePath(name))
-  } catch (error) {
-    table.mapping.unmap()
-    close(fd)
-    throw error
-  }
-  return table
-}
-
-function makeMap(name: string, valueSize: number): number {
-  try {
-    const shape = { name: name.slice(0, NAME_MAX), valueSize, entries: 1, isMappable: true }
-    return createMap({ type: 'array', ...shape })
-  } catch (error) {
-    if (!isKernelError(error, 'E2BIG')) throw error
-    throw new EngineProblem(
-      'this kernel has BPF arrays of a few MiB only, and our tables are larger (Linux 6.0 has such)',
-      true,
-    )
-  }
-}
-
-function mapped(fd: number, rows: number, valueSize: number): KernelTable {
-  try {
-    return { fd, rows, mapping: mapMemory(fd, { valueSize, entries: 1 }) }
-  } catch (error) {
-    close(fd)
-    throw error
   }
 }

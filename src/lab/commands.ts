@@ -17,14 +17,19 @@ const LACKING = 77
 /** What this machine lacks, as the command that noticed says it. */
 export class Lacking extends Error {}
 
-/** Starts a command that stays; resolves when it says READY. Throws what it said instead. */
+/**
+ * Starts a command that stays; resolves when it says READY. Throws what it said instead. `release`: the folder of
+ * another release whose command is meant.
+ */
 export async function startCommand(
   host: Host,
   command: string,
   args: readonly string[],
   log: string,
+  release?: string,
 ): Promise<ChildProcess> {
-  const child = host.start(process.execPath, [launcher(command), ...args], { log })
+  const path = release === undefined ? launcher(command) : join(release, 'bin', command)
+  const child = host.start(process.execPath, [path, ...args], { log })
   const end = performance.now() + READY_MS
   while (!/^READY/m.test(readFileSync(log, 'utf8'))) {
     const said = () => readFileSync(log, 'utf8').trim()

@@ -16,6 +16,8 @@ export interface DirectorOptions {
   readonly attach?: AttachChoice
   /** Further arguments; as a rule, that it leaves nothing in the kernel when it ends. */
   readonly more?: readonly string[]
+  /** Of another release: its folder. */
+  readonly release?: string | undefined
 }
 
 const STOP_MS = 5000 * SLOWNESS
@@ -49,11 +51,11 @@ export class Director {
     folder: string,
     options: DirectorOptions = {},
   ): Promise<Director> {
-    const { attach = 'auto', more = ['--detach-on-exit'] } = options
+    const { attach = 'auto', more = ['--detach-on-exit'], release } = options
     const socket = `${folder}/sluice.sock`
     const args = ['run', '--engine', engine, '--attach', attach, '--socket', socket]
     args.push('--name', instanceOf(host), ...more, '--interface', ...interfaces)
-    const child = await startCommand(host, 'sluice', args, `${folder}/director.log`)
+    const child = await startCommand(host, 'sluice', args, `${folder}/director.log`, release)
     return new Director(host, child, socket)
   }
 

@@ -146,6 +146,11 @@ interface Placed {
   bytes: DataView
   base: number
 }
+/** Where the fields of a row stand. Throws Error for one out of alignment. */
+export function layOutRow(name: string, fields: Fields) {
+  return layOut(name, fields, true)
+}
+
 type ViewClass = new () => Placed
 
 function place(view: Placed, bytes: DataView, base: number): Placed {

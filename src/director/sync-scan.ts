@@ -91,7 +91,7 @@ export class SyncScan {
       const i = this.#next
       this.#next = i + 1 === capacity ? 0 : i + 1
       ;(line as unknown as Movable).base = base + i * tables.Connection.size
-      if (line.owner <= BUSY) continue
+      if (line.owner <= BUSY || this.#isAsTold(i, line)) continue
       const urgency = this.#urgencyOf(i, line, rules)
       if (urgency === Urgency.none) continue
       if (urgency === Urgency.canWait && count >= recordsMax / 2) continue
@@ -104,10 +104,16 @@ export class SyncScan {
     return count
   }
 
+  /** Most lines of most walks: nothing happened. */
+  #isAsTold(i: number, line: tables.Connection): boolean {
+    const moved = (line.expires ^ this.#ends[i]!) & ~RETRIES_MASK
+    return line.status === this.#told[i] && moved === 0 && whoseIs(line) === this.#whose[i]
+  }
+
   #urgencyOf(i: number, line: tables.Connection, rules: Rules): Urgency {
     const { status } = line
     if ((status & Status.ended) !== 0) return Urgency.none
-    const whose = (line.owner ^ Math.imul(line.server + 1, 0x9e3779b1)) >>> 0
+    const whose = whoseIs(line)
     const isOther = this.#whose[i] !== whose
     if (isOther) {
       this.#whose[i] = whose
@@ -169,6 +175,11 @@ export class SyncScan {
     const retries = isRetry ? Math.min((ended & RETRIES_MASK) + 1, RETRIES_MASK) : 0
     this.#ends[i] = (line.expires & ~RETRIES_MASK) | retries
   }
+}
+
+/** Client and server, but for coincidence. */
+function whoseIs({ owner, server }: tables.Connection): number {
+  return (owner ^ Math.imul(server + 1, 0x9e3779b1)) >>> 0
 }
 
 /** sync_refresh_period: ticks that an end must have moved for a line to be told again; 0: that is not asked. */

@@ -169,28 +169,35 @@ function parseRecord(view: DataView, start: number, end: number): SyncRecord | s
   const family = fixed.type === 0 ? 4 : 6
   const options = start + RECORD_SIZE[family]
   if (options > end) return 'a record is shorter than its addresses'
-  const told = parseOptions(view, options, end)
+  const told = options === end ? NO_OPTIONS : parseOptions(view, options, end)
   if (typeof told === 'string' || told === null) return told
   const addresses = start + SyncConnection.size
   const width = family === 4 ? 4 : 16
-  const { protocol, flags, state, clientPort, virtualPort, serverPort } = fixed
-  const { firewallMark, timeoutS } = fixed
+  // One literal: spreading several would make an object that is slow to make and to read.
   const record: SyncRecord = {
-    ...{ family, protocol, flags, state, clientPort, virtualPort, serverPort },
-    ...{ firewallMark, timeoutS },
+    family,
+    protocol: fixed.protocol,
+    flags: fixed.flags,
+    state: fixed.state,
     client: readAddress(view, addresses, family),
+    clientPort: fixed.clientPort,
     virtual: readAddress(view, addresses + width, family),
+    virtualPort: fixed.virtualPort,
     server: readAddress(view, addresses + 2 * width, family),
+    serverPort: fixed.serverPort,
+    firewallMark: fixed.firewallMark,
+    timeoutS: fixed.timeoutS,
   }
-  return told.data === undefined
-    ? record
-    : { ...record, engine: { name: told.name ?? '', data: told.data } }
+  if (told.data === undefined) return record
+  return { ...record, engine: { name: told.name ?? '', data: told.data } }
 }
 
 interface Options {
   data?: Uint8Array
   name?: string
 }
+
+const NO_OPTIONS: Options = {}
 
 /** null and texts as in `parseRecord`. */
 function parseOptions(view: DataView, start: number, end: number): Options | string | null {
@@ -229,15 +236,21 @@ function parseOld(view: DataView): SyncMessage {
   for (let i = 0; i < count; i++) {
     if (at + OldSyncConnection.size > view.byteLength) return end('a record is cut')
     const old = OldSyncConnection.view(view, at)
-    const { protocol, flags, state, clientPort, virtualPort, serverPort } = old
-    at += OldSyncConnection.size + ((flags & SEQUENCE_FLAGS) === 0 ? 0 : SEQUENCES_SIZE)
+    at += OldSyncConnection.size + ((old.flags & SEQUENCE_FLAGS) === 0 ? 0 : SEQUENCES_SIZE)
     if (at > view.byteLength) return end('sequence numbers are cut')
     records.push({
-      ...{ family: 4, protocol, flags, state, clientPort, virtualPort, serverPort },
-      ...{ firewallMark: 0, timeoutS: 0 },
+      family: 4,
+      protocol: old.protocol,
+      flags: old.flags,
+      state: old.state,
       client: mapped(old.client),
+      clientPort: old.clientPort,
       virtual: mapped(old.virtual),
+      virtualPort: old.virtualPort,
       server: mapped(old.server),
+      serverPort: old.serverPort,
+      firewallMark: 0,
+      timeoutS: 0,
     })
   }
   return end(null)
@@ -249,6 +262,6 @@ function mapped(address: number): IpWords {
 
 function readAddress(view: DataView, at: number, family: 4 | 6): IpWords {
   if (family === 4) return mapped(view.getUint32(at))
-  const word = (i: number) => view.getUint32(at + 4 * i)
-  return [word(0), word(1), word(2), word(3)]
+  const [first, second] = [view.getUint32(at), view.getUint32(at + 4)]
+  return [first, second, view.getUint32(at + 8), view.getUint32(at + 12)]
 }

@@ -35,6 +35,7 @@ describe('bin/ipvsadm', () => {
       synchronisation: {
         start: (request) => laboratory.director.startSync(request, 1500),
         stop: (role) => laboratory.director.sync.stop(role),
+        keepBackupOnly: () => undefined,
       },
       freePages: () => Infinity,
     })

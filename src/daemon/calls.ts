@@ -33,7 +33,7 @@ export interface CallSurroundings {
   onServerAdded(address: string): void
   /** Pages of memory that the host has left. */
   freePages(): number
-  readonly synchronisation: Pick<Synchronisation, 'start' | 'stop'>
+  readonly synchronisation: Pick<Synchronisation, 'start' | 'stop' | 'keepBackupOnly'>
 }
 
 /** The calls about virtual services. */
@@ -97,7 +97,7 @@ export function directorCalls(surroundings: CallSurroundings) {
 
 /** The calls about firewall marks and IPVS's switches. */
 function ruleCalls(
-  { director, use, freePages }: CallSurroundings,
+  { director, use, freePages, synchronisation }: CallSurroundings,
   change: (make: () => Outcome) => Promise<null>,
 ) {
   return {
@@ -115,6 +115,7 @@ function ruleCalls(
         if (refusal !== null) return refusal
         director.defence.adjust(freePages())
         director.keepNatServers()
+        synchronisation.keepBackupOnly()
         return refusal
       }),
   } satisfies Partial<CallTable>

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { before, describe, it, type TestContext } from 'node:test'
 import { Laboratory } from '../../tests/goldens/laboratory.ts'
 import { addVeth, enterOwnNetwork, ip, notRoot, until } from '../../tests/kernel/own-network.ts'
+import { reasonName } from '../dataplane/reason-text.ts'
 import type { SyncRequest } from '../director/model.ts'
 import { setSysctl } from '../director/sysctls.ts'
 import { listLinks, type Link } from '../kernel/link.ts'
@@ -133,6 +134,32 @@ describe('connection synchronisation', { skip: notRoot }, () => {
     assert.equal(end.synchronisation.start(backup)?.errno, 'EEXIST')
     assert.equal(end.synchronisation.stop('backup'), null)
     ip('link delete idle')
+  })
+
+  it('leaves packets to the host with backup_only, while the backup runs alone', (context) => {
+    const end = new End(context)
+    const { synchronisation, laboratory } = end
+    const forwards = () => {
+      const syn = tcpFrame('10.0.0.10:999', '10.0.0.100:80', { flags: TcpFlag.syn })
+      return laboratory.send('client', syn).departed.length === 1
+    }
+    const other = { protocol: 'tcp', address: '10.0.0.101', port: 80 } as const
+    const backup = { ...REQUEST, role: 'backup', interface: 'other' } as const
+    assert.equal(synchronisation.start(backup), null)
+    assert.equal(forwards(), true)
+    assert.equal(setSysctl('backup_only', 1), null)
+    synchronisation.keepBackupOnly()
+    laboratory.addService(other)
+    assert.equal(forwards(), false)
+    const syn = tcpFrame('10.0.0.10:999', '10.0.0.101:80', { flags: TcpFlag.syn })
+    assert.equal(reasonName(laboratory.send('client', syn).reason), 'notOurs')
+    assert.equal(synchronisation.start(REQUEST), null)
+    assert.equal(forwards(), true)
+    assert.equal(reasonName(laboratory.send('client', syn).reason), 'answeredUnreachable')
+    assert.equal(synchronisation.stop('master'), null)
+    assert.equal(forwards(), false)
+    assert.equal(synchronisation.stop('backup'), null)
+    assert.equal(forwards(), true)
   })
 
   it('goes on when its interface comes back, and says so once', async (context) => {

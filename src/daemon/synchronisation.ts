@@ -50,6 +50,15 @@ export class Synchronisation {
 
   constructor(surroundings: SyncSurroundings) {
     this.#with = surroundings
+    this.keepBackupOnly()
+  }
+
+  /** Also when backup_only was set: whether this director, a backup alone, forwards (sysctl_backup_only, ip_vs.h). */
+  keepBackupOnly(): void {
+    this.#with.use()
+    const { sync, roles } = this.#with.director
+    const isBackupAlone = sync.find('backup') !== undefined && sync.find('master') === undefined
+    roles.setSuspended(isBackupAlone && sysctl('backup_only') !== 0)
   }
 
   /** The network changed; what an earlier daemon left running begins with the first call. */
@@ -70,6 +79,7 @@ export class Synchronisation {
     const refusal = this.#with.director.startSync(request, mtu)
     if (refusal !== null) return refusal
     const error = this.#keepOpen(sync.find(request.role)!)
+    this.keepBackupOnly()
     if (error === null) return null
     this.stop(request.role)
     const errno = [...ERRNOS].find((name) => name === error.code) ?? 'EIO'
@@ -79,6 +89,7 @@ export class Synchronisation {
   stop(role: SyncRole): Refusal | null {
     const refusal = this.#with.director.sync.stop(role)
     if (refusal === null) this.#end(role)
+    this.keepBackupOnly()
     return refusal
   }
 

@@ -9,18 +9,36 @@ import { foldAddress } from '../dataplane/hash.ts'
 import { addressRoles, Role } from '../dataplane/tables.ts'
 
 const FOLD = 256
+const ROLES = [Role.virtual, Role.real, Role.local, Role.marked] as const
 
 export class AddressRoles {
   /** Holders by fold × 256 + role. */
   readonly #holders = new Map<number, number>()
   /** How many say that every address has the role. */
   readonly #everywhere = new Map<number, number>()
+  #isSuspended = false
+
+  /** While suspended no address is anything to the packet path: every packet is left to the host (backup_only). */
+  setSuspended(isSuspended: boolean): void {
+    if (this.#isSuspended === isSuspended) return
+    this.#isSuspended = isSuspended
+    for (let fold = 0; fold < addressRoles.memory.capacity; fold++) {
+      addressRoles.row(fold).roles = isSuspended ? 0 : this.#rolesAt(fold)
+    }
+  }
+
+  #rolesAt(fold: number): number {
+    const isHeld = (role: number) =>
+      this.#holders.has(fold * FOLD + role) || (this.#everywhere.get(role) ?? 0) > 0
+    return ROLES.filter(isHeld).reduce((roles, role) => roles | role, 0)
+  }
 
   /** `address` has `role` once more. */
   add(address: string, role: number): void {
     const fold = foldAddress(...ipToWords(address))
     const key = fold * FOLD + role
     this.#holders.set(key, (this.#holders.get(key) ?? 0) + 1)
+    if (this.#isSuspended) return
     const entry = addressRoles.row(fold)
     entry.roles |= role
   }
@@ -44,7 +62,7 @@ export class AddressRoles {
   addEverywhere(role: number): void {
     const holders = this.#everywhere.get(role) ?? 0
     this.#everywhere.set(role, holders + 1)
-    if (holders > 0) return
+    if (holders > 0 || this.#isSuspended) return
     for (let fold = 0; fold < addressRoles.memory.capacity; fold++) {
       addressRoles.row(fold).roles |= role
     }
@@ -64,7 +82,7 @@ export class AddressRoles {
   clearStrangers(): void {
     for (let fold = 0; fold < addressRoles.memory.capacity; fold++) {
       const entry = addressRoles.row(fold)
-      for (const role of [Role.virtual, Role.real, Role.local, Role.marked]) {
+      for (const role of ROLES) {
         if ((entry.roles & role) === 0 || (this.#everywhere.get(role) ?? 0) > 0) continue
         if (!this.#holders.has(fold * FOLD + role)) entry.roles &= ~role
       }

@@ -134,6 +134,7 @@ export class Director {
   readonly ports: SpecialPorts
   /** What packets are taken from the host's own stack. */
   readonly claims: ClaimLog
+  readonly roles: AddressRoles
   readonly #natServers = new NatServers()
   readonly #model: Model
 
@@ -144,6 +145,7 @@ export class Director {
     this.marks = model.marks
     this.ports = model.ports
     this.claims = model.claims
+    this.roles = model.roles
     const { pool, serviceRows, serverRows } = model
     for (const each of [pool, serviceRows, serverRows]) each.waitForReaders = waitForReaders
   }

@@ -53,6 +53,7 @@ const APPLYING = {
     max: INT_MAX,
     what: 'pages of free memory, below which memory is short',
   },
+  backup_only: onOff(26, 0, 'while a backup daemon runs alone, packets are left to the host'),
   cache_bypass: onOff(
     2,
     0,
@@ -146,10 +147,6 @@ const APPLYING = {
 export type SysctlName = keyof typeof APPLYING
 
 const IDLE: Readonly<Record<string, Idle>> = {
-  backup_only: {
-    what: 'a backup leaves packets to its master',
-    why: 'packets to a virtual address that is not on this host do not come here',
-  },
   conntrack: { what: 'keeps netfilter entries for connections', why: NO_NETFILTER },
   est_cpulist: { what: 'CPUs of the estimation threads', why: NO_THREADS },
   est_nice: { what: 'priority of the estimation threads', why: NO_THREADS },

@@ -45,6 +45,7 @@ export function callsOn(laboratory: Laboratory) {
     synchronisation: {
       start: (request) => laboratory.director.startSync(request, INTERFACES[request.interface]),
       stop: (role) => laboratory.director.sync.stop(role),
+      keepBackupOnly: () => undefined,
     },
     freePages: () => Infinity,
   })

@@ -45,9 +45,9 @@ test('nothing is written of what is as usual', async () => {
 
 test('a refusal is told in the words of the director', async () => {
   const { run } = laboratory()
-  const answer = await run('-R', '#sluice sysctl sync_ports=2\n#sluice mark add 1 --source x\n')
+  const answer = await run('-R', '#sluice sysctl snat_reroute=0\n#sluice mark add 1 --source x\n')
   assert.deepEqual(answer.stderr.trim().split('\n'), [
-    'sync_ports (threads of synchronisation) cannot be set: connections are not synchronised yet',
+    'snat_reroute (routes answers again by their new source) cannot be set: answers are always routed by where they go',
     'rule 1 that marks: x is no prefix',
   ])
 })

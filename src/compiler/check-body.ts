@@ -12,6 +12,9 @@ import { REFUSALS } from './refusals.ts'
 import type * as tree from './tree.ts'
 
 const UNKNOWN: Type = { kind: 'unknown' }
+/** Of a list that is gone through: the body is written once for each. */
+const LIST_MAX = 64
+const NO_LIST = 'something that is no constant of the top level'
 
 export class BodyCheck {
   readonly diagnostics: Diagnostic[] = []
@@ -32,10 +35,14 @@ export class BodyCheck {
     this.#function = declared
     this.#expressions = new ExpressionCheck(program, file, {
       report: (place, message, instead) => this.#report(place, message, instead),
-      findLocal: (name) => this.#scopes.findLast((scope) => scope.has(name))?.get(name),
+      findLocal: (name) => this.#findLocal(name),
       fit: (place, value, into) => this.#fit(place, value, into),
       call: (site) => this.calls.push(site),
     })
+  }
+
+  #findLocal(name: string): Local | undefined {
+    return this.#scopes.findLast((scope) => scope.has(name))?.get(name)
   }
 
   /** Of every expression, once it ran. */
@@ -193,18 +200,37 @@ export class BodyCheck {
   }
 
   #each({ name, list, body }: tree.Each): void {
-    const entity = this.#program.entityOf(this.#file, list)
-    if (list.kind === 'refused') this.#refuse(list)
-    else if (entity?.kind !== 'opaque') {
-      const instead = 'a constant array declared at the top level'
-      this.#report(list, 'a loop over something that is no constant of the top level', instead)
-    }
+    const type = this.#itemsOf(list)
     this.#scopes.push(new Map())
-    this.#declareLocal(name, { type: UNKNOWN, isConst: true })
+    this.#declareLocal(name, { type, isConst: true })
     this.#loops++
     this.#statement(body)
     this.#loops--
     this.#scopes.pop()
+  }
+
+  /** What a list is made of; reports one that cannot be gone through. */
+  #itemsOf(list: tree.Expression): Type {
+    if (list.kind === 'refused') {
+      this.#refuse(list)
+      return UNKNOWN
+    }
+    const isLocal = list.kind === 'name' && this.#findLocal(list.name) !== undefined
+    const entity = isLocal ? undefined : this.#program.entityOf(this.#file, list)
+    if (entity?.kind !== 'list') {
+      const isOpaque = entity?.kind === 'opaque'
+      const what = isOpaque ? 'a list that only running the file could tell' : NO_LIST
+      this.#report(list, `a loop over ${what}`, 'constant numbers in an array at the top level')
+      return UNKNOWN
+    }
+    const { values } = entity
+    if (values.length > LIST_MAX) {
+      const message = `a loop over ${values.length} numbers, each with a body of its own`
+      this.#report(list, message, `a table and a loop that counts, or ${LIST_MAX} numbers`)
+    }
+    const isEmpty = values.length === 0
+    const range = isEmpty ? rangeOf(0, 0) : rangeOf(Math.min(...values), Math.max(...values))
+    return { kind: 'number', range }
   }
 
   #return({ value, ...place }: tree.Return): void {

@@ -98,6 +98,7 @@ export class ExpressionCheck {
         )
         return UNKNOWN
       case 'object':
+      case 'list':
       case 'string':
       case 'opaque':
         return UNKNOWN // the parser makes them at the top level only

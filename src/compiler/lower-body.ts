@@ -9,7 +9,6 @@ import type { Lowering } from './lower.ts'
 import { ValueLowering } from './lower-value.ts'
 import type { Program } from './program.ts'
 import type * as tree from './tree.ts'
-import { Unfit } from './unfit.ts'
 
 interface Loop {
   readonly next: Label
@@ -88,7 +87,7 @@ export class BodyLowering {
       case 'continue':
         return this.#code.jump(this.#loops.at(-1)!.next)
       case 'each':
-        throw new Unfit(this.#code.origin, 'for … of is not compiled yet', 'a loop that counts')
+        return this.#each(statement)
       case 'refused':
         throw new Error('the check lets nothing refused through')
     }
@@ -149,6 +148,24 @@ export class BodyLowering {
     code.add({ op: 'alu', operator: 'add', width: 64, to: counter, left: counter, right })
     code.jump(again)
     code.mark(loop.end)
+  }
+
+  /** The body once for each number, which is a constant there. */
+  #each({ name, list, body }: tree.Each): void {
+    const code = this.#code
+    const entity = this.#program.entityOf(this.#checked.file, list)
+    assert(entity?.kind === 'list', 'the check wants a list')
+    const end = code.label('end')
+    for (const value of entity.values) {
+      const next = code.label('next')
+      this.#scopes.push(new Map([[name, code.copy(immediate(value))]]))
+      this.#loops.push({ next, end })
+      this.#statement(body)
+      this.#loops.pop()
+      this.#scopes.pop()
+      code.mark(next)
+    }
+    code.mark(end)
   }
 
   #times(...expressions: readonly [tree.Expression, tree.Expression, tree.Expression]): number {

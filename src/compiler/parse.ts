@@ -352,6 +352,7 @@ class Parser {
     const list = node.initializer
     const one = ts.isVariableDeclarationList(list) ? list.declarations[0] : undefined
     if (one === undefined || node.awaitModifier !== undefined) return this.#refuse(list, 'forShape')
+    if ((list.flags & ts.NodeFlags.BlockScoped) === 0) return this.#refuse(list, 'var')
     if (!ts.isIdentifier(one.name)) return this.#refuse(one.name, 'destructuring')
     return {
       kind: 'each',
@@ -442,6 +443,9 @@ class Parser {
       return this.#expression(node.expression)
     }
     if (ts.isStringLiteralLike(node)) return { kind: 'string', value: node.text, ...place }
+    if (ts.isArrayLiteralExpression(node)) {
+      return { kind: 'list', items: node.elements.map((one) => this.#expression(one)), ...place }
+    }
     if (!ts.isObjectLiteralExpression(node)) return { kind: 'opaque', ...place }
     const entries = node.properties.flatMap((property) =>
       ts.isPropertyAssignment(property) && !ts.isComputedPropertyName(property.name)

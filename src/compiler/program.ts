@@ -46,6 +46,8 @@ export type Entity =
     }
   | { readonly kind: 'group'; readonly file: ProgramFile; readonly value: Expression }
   | { readonly kind: 'namespace'; readonly file: ProgramFile }
+  /** Numbers that `for … of` goes through. */
+  | { readonly kind: 'list'; readonly values: readonly number[] }
   | { readonly kind: 'struct'; readonly struct: Struct }
   /** `rows`: as declared, as far as the text tells. */
   | {
@@ -116,12 +118,18 @@ export class Program {
     if (value.kind === 'object') return { kind: 'group', file, value }
     if (value.kind === 'call') return this.#made(file, name, value) ?? { kind: 'opaque' }
     if (value.kind === 'name') return this.resolve(file, value.name) ?? { kind: 'opaque' }
+    if (value.kind === 'list') return this.#list(file, value.items)
     if (value.kind === 'boolean') {
       return { kind: 'value', type: { kind: 'boolean' }, truth: value.value }
     }
     const number = this.evaluate(file, value)
     if (number === undefined) return { kind: 'opaque' }
     return { kind: 'value', type: { kind: 'number', range: range.rangeOf(number, number) } }
+  }
+
+  #list(file: ProgramFile, items: readonly Expression[]): Entity {
+    const values = items.flatMap((item) => this.evaluate(file, item) ?? [])
+    return values.length === items.length ? { kind: 'list', values } : { kind: 'opaque' }
   }
 
   /** `row('x', {…})`, `table('x', Struct, n)`, `x.cursor()`, `Struct.local()`. */

@@ -8,7 +8,6 @@
 import { NEIGHBOUR, PARTIAL } from './area.ts'
 import type { Writer } from './expand.ts'
 import { immediate, type Operand, type Register } from './ir.ts'
-import { Unfit } from './unfit.ts'
 import { helper, succeeded, WORD_BYTES, WORD_MARK } from './target-xdp.ts'
 
 const Context = {
@@ -193,7 +192,7 @@ export function expandForTc(writer: Writer, name: string, values: readonly Opera
     case 'hold':
       return redirectToNeighbour(writer, values)
     default:
-      throw new Unfit(writer.code.origin, `no tc program can ${name}()`, 'a program for xdp')
+      throw new Error(`the language has no ${name}() that a tc program lacks`)
   }
 }
 

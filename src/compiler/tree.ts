@@ -64,6 +64,11 @@ export interface ObjectLiteral extends Place {
   readonly kind: 'object'
   readonly entries: readonly (readonly [string, Expression])[]
 }
+/** Only at the top level: what `for … of` goes through. */
+export interface ListLiteral extends Place {
+  readonly kind: 'list'
+  readonly items: readonly Expression[]
+}
 export interface StringLiteral extends Place {
   readonly kind: 'string'
   readonly value: string
@@ -89,6 +94,7 @@ export type Expression =
   | Binary
   | Conditional
   | ObjectLiteral
+  | ListLiteral
   | StringLiteral
   | Opaque
   | Refused

@@ -38,5 +38,8 @@ export const Result = row('result', {
 })
 export type Result = ViewOf<typeof Result>
 
+/** What programs go through. */
+export const PRIMES = [2, 3, 5, 7, 11, 251, 65521, 4294967291]
+
 export const RESULTS = 4
 export const results = table('results', Result, RESULTS)

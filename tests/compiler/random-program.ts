@@ -64,11 +64,13 @@ export function randomProgram(random: Random): RandomProgram {
 /** Statements of a program, all in all; a loop's count as often as it goes round. */
 const BUDGET = 130
 const LONG = 40
+const LISTED = [0, 1, 2, 3, 7, 31, 255, 65535, 0x7fffffff, 0xffffffff]
 
 class Generator {
   readonly #random: Random
   readonly #values: RandomValues
-  readonly #cursors: string[] = []
+  /** Lines of the top level: cursors and lists. */
+  readonly #tops: string[] = []
   #budget = BUDGET
   #names = 0
   /** Loops around the statement. */
@@ -84,7 +86,7 @@ class Generator {
     const count = this.#random.below(4)
     for (let i = 0; i < count; i++) functions.push(this.#function(`part${i}`))
     functions.push(this.#main())
-    return { head: `${IMPORTS}${this.#cursors.join('\n')}\n`, functions }
+    return { head: `${IMPORTS}${this.#tops.join('\n')}\n`, functions }
   }
 
   #fresh(letter: string): string {
@@ -142,7 +144,7 @@ class Generator {
 
   #cursor(what: 'Head' | 'lines' | 'others'): string {
     const name = this.#fresh('at')
-    this.#cursors.push(`const ${name} = ${what}.cursor()`)
+    this.#tops.push(`const ${name} = ${what}.cursor()`)
     return name
   }
 
@@ -229,6 +231,7 @@ class Generator {
 
   #loop(scope: Scope): Piece {
     const random = this.#random
+    if (random.oneIn(4)) return this.#each(scope)
     const isLong = this.#depth === 0 && random.oneIn(4)
     const [first, step] = [random.below(3), 1 + random.below(3)]
     const rounds = isLong ? LONG : 1 + random.below(4)
@@ -247,6 +250,24 @@ class Generator {
       text: `for (let ${name}: u32 = ${first}; ${name} < ${below}; ${name} += ${step})`,
       body,
     }
+  }
+
+  /** Over a list of the top level. */
+  #each(scope: Scope): Piece {
+    const random = this.#random
+    const values = Array.from({ length: 1 + random.below(4) }, () => random.pick(LISTED))
+    if (this.#depth === 2 || this.#budget < 3 * values.length) return this.#if(scope)
+    const [name, list] = [this.#fresh('i'), this.#fresh('LIST')]
+    this.#tops.push(`const ${list} = [${values.join(', ')}]`)
+    const inner: Scope = { ...scope, locals: [...scope.locals] }
+    inner.locals.push(this.#values.counter(name, Math.min(...values), Math.max(...values)))
+    const budget = this.#budget
+    this.#budget = Math.floor(budget / (2 * values.length))
+    this.#depth++
+    const body = this.#block(inner, 1 + random.below(4))
+    this.#depth--
+    this.#budget = Math.max(0, Math.floor(budget / 2))
+    return { text: `for (const ${name} of ${list})`, body }
   }
 
   /** A row or a header, and what to do where there is none. */

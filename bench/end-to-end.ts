@@ -8,10 +8,11 @@
  * Every round runs every contender once, every other round in the opposite order, so that a noisy minute hits all
  * alike; the medians count. A contender that fails a request is shown with how many.
  *
- * Director, client and servers share this machine's processors, all of them, with nobody bound to any; and what the
- * kernel does for a packet it does on whichever processor the sender is on. So a director that costs nothing is no
- * faster than `no director`, and a director's own cost is what a request takes of all processors' time beyond that
- * one's: the columns of µs, idle time left out. They count whatever else runs here. On a busy machine let others wait:
+ * Director, client and servers share this machine's processors, all of them, and only the two ends of bulk are bound
+ * to any; what the kernel does for a packet it does on whichever the sender is on. So a director that costs nothing is
+ * no faster than `no director`, and a director's own cost is what a request takes of all processors' time beyond that
+ * one's: the columns of µs, idle time left out. (There each of wrk's threads has a server to itself, as with plain
+ * routing; no balancing is as good.) They count whatever else runs here. On a busy machine let others wait:
  *
  *   chrt -r 10 npm run bench -- end-to-end [--rounds=5] [--seconds=2] [--only=nftables,sluice-kernel]
  */
@@ -21,7 +22,7 @@ import { clearLab, labFolder, labPrefix } from '../src/lab/leftovers.ts'
 import { Lacking } from '../src/lab/commands.ts'
 import { Lan } from '../src/lab/lan.ts'
 import { contenders, DIRECT, type Contender, type Running } from './parts/contenders.ts'
-import { measureBulk, measureRequests, type Requests } from './parts/load-tools.ts'
+import { measureBulk, measureRequests, type Place, type Requests } from './parts/load-tools.ts'
 import { printTable } from './parts/measure.ts'
 import { buildSite } from './parts/site.ts'
 
@@ -30,12 +31,13 @@ const option = (name: string, usual: string) =>
 const ROUNDS = Number(option('rounds', '5'))
 const SECONDS = Number(option('seconds', '2'))
 const ONLY = option('only', '')
+const CORES = availableParallelism()
 const OURS = 'sluice-kernel'
 
 interface Result {
   readonly opened: Requests[]
   readonly kept: Requests[]
-  readonly bulk: number[]
+  readonly bulk: Record<Place, number[]>
 }
 
 const lan = new Lan(labPrefix())
@@ -45,7 +47,7 @@ try {
     ({ name }) => ONLY === '' || ONLY.split(',').includes(name),
   )
   const results = new Map<string, Result>(
-    chosen.map(({ name }) => [name, { opened: [], kept: [], bulk: [] }]),
+    chosen.map(({ name }) => [name, { opened: [], kept: [], bulk: { one: [], two: [] } }]),
   )
   for (let round = 0; round < ROUNDS; round++) {
     for (const contender of round % 2 === 0 ? chosen : [...chosen].reverse()) {
@@ -58,16 +60,15 @@ try {
       }
       result.opened.push(await measureRequests(site, running, SECONDS, 'close'))
       result.kept.push(await measureRequests(site, running, SECONDS, 'keep'))
-      result.bulk.push(await measureBulk(running, SECONDS))
+      result.bulk.one.push(await measureBulk(running, SECONDS, 'one'))
+      if (CORES > 1) result.bulk.two.push(await measureBulk(running, SECONDS, 'two'))
       await running.stop()
       console.error(`round ${round + 1} of ${ROUNDS}: ${contender.name}`)
     }
   }
   print(results)
   printRatios(results)
-  console.log(
-    `\nMedians of ${ROUNDS} rounds of ${SECONDS} s on ${availableParallelism()} processors.`,
-  )
+  console.log(`\nMedians of ${ROUNDS} rounds of ${SECONDS} s on ${CORES} processors.`)
 } finally {
   lan.takeDown()
   rmSync(labFolder(), { recursive: true, force: true })
@@ -85,36 +86,37 @@ async function startOrSayWhy({ name, start }: Contender): Promise<Running | unde
   }
 }
 
-/** New connections/s, requests/s over kept ones, Gbit/s. */
+/** New connections/s, requests/s over kept ones, Gbit/s on one processor and on two. */
 function speeds({ opened, kept, bulk }: Result): number[] {
   const perSecond = (all: readonly Requests[]) => median(all.map((one) => one.perSecond))
-  return [perSecond(opened), perSecond(kept), median(bulk)]
+  return [perSecond(opened), perSecond(kept), median(bulk.one), median(bulk.two)]
 }
 
 function print(results: ReadonlyMap<string, Result>): void {
-  const rows = [
-    ['director', 'new connections/s', 'own µs', 'kept-alive requests/s', 'own µs', 'Gbit/s'],
-  ]
-  const costs = ({ opened, kept }: Result) =>
-    [opened, kept].map((all) => median(all.map((one) => one.cpuS)) * 1e6)
+  const rows = [['director', 'new/s', 'own µs', 'kept-alive/s', 'own µs', 'Gbit/s', 'on two']]
   const direct = results.get(DIRECT)
   for (const [name, result] of results) {
     const failed = [...result.opened, ...result.kept].reduce((sum, one) => sum + one.failed, 0)
-    const [opened, kept, bulk] = speeds(result)
+    const [opened, kept, one, two] = speeds(result) as [number, number, number, number]
     const own = costs(result).map((cost, i) =>
       direct === undefined || result === direct ? '' : (cost - costs(direct)[i]!).toFixed(1),
     )
-    const cells = [thousands(opened!), own[0]!, thousands(kept!), own[1]!, bulk!.toFixed(2)]
+    const cells = [thousands(opened), own[0]!, thousands(kept), own[1]!, tenths(one), tenths(two)]
     rows.push([failed > 0 ? `${name} (${failed} failed)` : name, ...cells])
   }
   printTable(rows)
+}
+
+/** µs of all processors that a new connection takes, and a request over a kept one. */
+function costs({ opened, kept }: Result): number[] {
+  return [opened, kept].map((all) => median(all.map(({ cpuS }) => cpuS)) * 1e6)
 }
 
 /** How many times as fast as each of the others Sluice is. */
 function printRatios(results: ReadonlyMap<string, Result>): void {
   const ours = results.get(OURS)
   if (ours === undefined || results.size < 2) return
-  const rows = [[`${OURS} against`, 'new', 'kept-alive', 'bulk']]
+  const rows = [[`${OURS} against`, 'new', 'kept-alive', 'bulk', 'on two']]
   for (const [name, result] of results) {
     if (result === ours) continue
     const theirs = speeds(result)
@@ -128,7 +130,11 @@ function thousands(value: number): string {
   return Math.round(value).toLocaleString('en')
 }
 
+function tenths(value: number): string {
+  return Number.isNaN(value) ? '' : value.toFixed(1)
+}
+
 function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b)
-  return sorted[sorted.length >> 1]!
+  return sorted[sorted.length >> 1] ?? NaN
 }

@@ -16,6 +16,7 @@ import { DONT_FRAGMENT, Ipv4 } from '../wire/ipv4.ts'
 import { Ipv6 } from '../wire/ipv6.ts'
 import type { Flow } from './flow.ts'
 import { sendTo, setEtherType } from './next-hop.ts'
+import { leaveUnsummed } from './oversize.ts'
 import { checkPassage, IPV4_MTU_MIN, IPV6_MTU_MIN, PASSES, stay } from './passage.ts'
 import { applyPathMtu } from './path-mtu.ts'
 import { hopToServer } from './route.ts'
@@ -25,12 +26,13 @@ import { countHop } from './translate.ts'
 import { bytesBetween, canSum, hasChecksum, TunnelSource, writeBetween } from './tunnel-header.ts'
 import { Reason } from './verdict.ts'
 
-/** A bit that tc does not know, and so refuses. */
+/** A bit that tc does not know, and so refuses: where nobody else cuts, the engine has to, and tc cannot. */
 const REFUSED_BY_TC = 0x8000
 
 const source = TunnelSource.local()
 const hopAt = hops.cursor()
 const settingsAt = settings.cursor()
+const roomSettingsAt = settings.cursor()
 const headerSettingsAt = settings.cursor()
 const ipv4At = Ipv4.cursor()
 const ipv6At = Ipv6.cursor()
@@ -61,7 +63,9 @@ export function forwardTunnel(packet: Packet, flow: Flow, server: Server): u32 {
   else writeOuterIpv6(packet, flow, server, protocol, bytes)
   flow.outerBytes = u8(outer)
   setEtherType(packet, server.family)
-  return sendTo(packet, flow, row, Reason.toServer)
+  const left: u32 = sendTo(packet, flow, row, Reason.toServer)
+  if (packet.segmentSize === 0 || between === 0 || !hasChecksum(server)) return left
+  return leaveUnsummed(packet, flow, row, left)
 }
 
 /** Bytes of packet that fit in the tunnel; NONE: as many as there are, they may be cut on the way. */
@@ -90,7 +94,11 @@ function makeRoom(packet: Packet, flow: Flow, server: Server, outer: u32): boole
   const end: u32 = u32(flow.network + flow.length)
   if (packet.segmentSize !== 0) {
     if (end !== packet.length) return false
-    if (isSummed) kind = u32(kind | REFUSED_BY_TC)
+    if (isSummed) {
+      const common = roomSettingsAt.at(0)
+      if (common === null || common.cutter === NONE) return false
+      if (common.cutter === 0) kind = u32(kind | REFUSED_BY_TC)
+    }
   } else if (isSummed || end < packet.length) {
     // Also makes the frame readable to its end, for the checksum.
     if (!packet.adjustTail(end - packet.length)) return false

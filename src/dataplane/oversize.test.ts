@@ -3,8 +3,10 @@ import { describe, it } from 'node:test'
 import { INTERFACE, Laboratory } from '../../tests/goldens/laboratory.ts'
 import { wordsToIp } from '../base/ip.ts'
 import type { ForwardingMethod } from '../director/model.ts'
-import { udpFrame } from '../wire/flow.ts'
+import { tcpFrame, udpFrame } from '../wire/flow.ts'
+import { TcpFlag } from '../wire/tcp.ts'
 import { flow } from './main.ts'
+import { UNSUMMED } from './oversize.ts'
 import { reasonName } from './reason-text.ts'
 import { NONE, settings } from './tables.ts'
 
@@ -79,4 +81,60 @@ describe('a datagram that is too long for its way', () => {
     const { reason, egress } = send(narrow(RESOLVED, 'masquerade'), 1000, true)
     assert.deepEqual([reason, egress], ['answeredTooBig', INTERFACE.client])
   })
+})
+
+describe('a large frame for a tunnel with checksums', () => {
+  const tunnels = [
+    { type: 'gre', port: 0, checksum: 'checksum' },
+    { type: 'gue', port: 6080, checksum: 'checksum' },
+  ] as const
+  const WEB = { protocol: 'tcp', address: '10.0.0.100', port: 80 } as const
+
+  function sendLarge(
+    tunnel: (typeof tunnels)[number],
+    address: string,
+    cutter: number,
+    bytes = 3000,
+  ) {
+    const lab = new Laboratory()
+    lab.addService(WEB)
+    lab.addServer(WEB, { address, port: 80 }, { forwarding: 'tunnel', tunnel })
+    settings.row(0).cutter = cutter
+    const connect = tcpFrame('10.0.0.10:4000', '10.0.0.100:80', { flags: TcpFlag.syn })
+    lab.send('client', connect)
+    const data = 'x'.repeat(bytes)
+    const frame = tcpFrame('10.0.0.10:4000', '10.0.0.100:80', { flags: TcpFlag.ack, data })
+    const arrival = { segmentSize: 500, hasPartialChecksum: true }
+    const { reason, departed } = lab.send('client', frame, arrival)
+    return { reason: reasonName(reason), egress: flow.egress, frame: departed[0]?.bytes }
+  }
+
+  for (const tunnel of tunnels) {
+    for (const bytes of [600, 3000]) {
+      it(`leaves by the device, marked: ${tunnel.type}, ${bytes} bytes`, () => {
+        const { reason, egress, frame } = sendLarge(tunnel, RESOLVED, CUTTER, bytes)
+        assert.deepEqual([reason, egress], ['toServer', CUTTER])
+        const way = wayIn(frame!)
+        assert.deepEqual(way, {
+          egress: UNSUMMED * 0x10000 + INTERFACE.server,
+          isKnown: true,
+          next: RESOLVED,
+        })
+      })
+    }
+
+    it(`waits there for its neighbour: ${tunnel.type}`, () => {
+      const { reason, egress } = sendLarge(tunnel, UNRESOLVED, CUTTER)
+      assert.deepEqual([reason, egress], ['nextHopUnresolved', CUTTER])
+    })
+
+    it(`goes its way where the engine cuts: ${tunnel.type}`, () => {
+      const { reason, egress } = sendLarge(tunnel, RESOLVED, 0)
+      assert.deepEqual([reason, egress], ['toServer', INTERFACE.server])
+    })
+
+    it(`is dropped, and counted, where nobody cuts: ${tunnel.type}`, () => {
+      assert.equal(sendLarge(tunnel, RESOLVED, NONE).reason, 'largeFrame')
+    })
+  }
 })

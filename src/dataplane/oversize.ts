@@ -8,7 +8,8 @@
  *   0  egress, upper half | 2  row of `hops`, or NONE | 6  egress, lower half | 8  neighbour, if it is an IPv4 address
  *
  * A fragment that came before the first one of its datagram takes the same way, to wait there: with EARLY for a row,
- * and the interface it came in on instead of the egress.
+ * and the interface it came in on instead of the egress. So does a frame that stands for many segments in a tunnel with
+ * checksums: the kernel cuts it where it enters the device, and each segment, marked UNSUMMED, gets its own there.
  */
 import { u16, u32 } from '../subset/integers.ts'
 import type { Packet } from '../subset/packet.ts'
@@ -23,6 +24,8 @@ import { Reason } from './verdict.ts'
 export const ETHERNET_BYTES = 14
 /** No row of `hops`. */
 export const EARLY = 0xfffffffe
+/** With the egress's upper half: its tunnel checksum has still to be written. */
+export const UNSUMMED = 0x8000
 
 const ethernetAt = Ethernet.cursor()
 const ipv4At = Ipv4.cursor()
@@ -30,6 +33,8 @@ const tcpAt = Tcp.cursor()
 const settingsAt = settings.cursor()
 const hopAt = hops.cursor()
 const longHopAt = hops.cursor()
+const unsummedAt = Ethernet.cursor()
+const unsummedSettingsAt = settings.cursor()
 const earlyAt = Ethernet.cursor()
 const earlySettingsAt = settings.cursor()
 const interfaceAt = interfaces.cursor()
@@ -45,15 +50,37 @@ export function leaveLong(packet: Packet, flow: Flow, hop: u32, reason: u32): u3
   if (packet.segmentSize !== 0 && bytes <= flow.mtu) return reason
   if (!mayBeCut(packet, flow)) return reason
   if (common.cutter === NONE) return Reason.tooLong
-  const ethernet = ethernetAt.at(packet, 0)
+  return leaveByCutter(packet, flow, hop, common.cutter, 0) ? reason : Reason.noRoom
+}
+
+/**
+ * A large frame in a tunnel with checksums leaves, or waits, `reason` says which, by row `hop` of `hops` but for those.
+ * @apart
+ */
+export function leaveUnsummed(packet: Packet, flow: Flow, hop: u32, reason: u32): u32 {
+  const common = unsummedSettingsAt.at(0)
+  if (common === null || common.cutter === 0) return reason
+  if (reason !== Reason.toServer && reason !== Reason.nextHopUnresolved) return reason
+  if (flow.egress !== common.cutter) {
+    return leaveByCutter(packet, flow, hop, common.cutter, UNSUMMED) ? reason : Reason.noRoom
+  }
+  const ethernet = unsummedAt.at(packet, 0)
   if (ethernet === null) return Reason.noRoom
-  ethernet.destinationHigh = u16(flow.egress >>> 16)
+  ethernet.destinationHigh = u16(ethernet.destinationHigh | UNSUMMED)
+  return reason
+}
+
+/** False: it is no frame. */
+function leaveByCutter(packet: Packet, flow: Flow, hop: u32, cutter: u32, mark: u32): boolean {
+  const ethernet = ethernetAt.at(packet, 0)
+  if (ethernet === null) return false
+  ethernet.destinationHigh = u16((flow.egress >>> 16) | mark)
   ethernet.destinationLow = hop
   ethernet.sourceHigh = u16(flow.egress & 0xffff)
   const known = longHopAt.at(hop)
   ethernet.sourceLow = known === null ? flow.next3 : known.address3
-  flow.egress = common.cutter
-  return reason
+  flow.egress = cutter
+  return true
 }
 
 /**

@@ -33,7 +33,7 @@ export const REASON_TEXT: Readonly<Record<ReasonName, string>> = {
   noRoute: 'no route to where it must go, and no answer was due',
   noRoom: 'no room in the buffer for the outer header',
   largeFrame:
-    'stands for many segments, each of which would need a tunnel checksum of its own: switch GRO and TSO off',
+    'stands for many segments, each of which needs a tunnel checksum of its own, and no daemon is there to write them',
   icmpChecksum: 'an ICMP error about a connection, but its own checksum is wrong',
   icmpNoted:
     'an ICMP error about the size of a tunnel packet whose client lets packets be cut: heeded',

@@ -4,6 +4,7 @@
  *
  * Too long for their way, but routers may cut them: the path cannot make two frames of one. They are ready but for that
  * and their addresses; here they are cut, and leave. One whose neighbour is not known waits for it here.
+ * Large ones in a tunnel with checksums: the kernel has cut them on the way here, and each gets its own.
  * Fragments before the first one of their datagram: they wait for it here (early-fragments.ts).
  *
  * The device goes with this process: while no daemon runs, long frames are dropped and early fragments left to the
@@ -13,7 +14,7 @@ import { wordsToIp } from '../base/ip.ts'
 import { Flow } from '../dataplane/flow.ts'
 import { findHop, isResolved } from '../dataplane/route.ts'
 import { flow } from '../dataplane/main.ts'
-import { EARLY } from '../dataplane/oversize.ts'
+import { EARLY, UNSUMMED } from '../dataplane/oversize.ts'
 import { hops, interfaces, type Hop } from '../dataplane/tables.ts'
 import { Readiness } from '../kernel/ffi.ts'
 import { changeLink } from '../kernel/link.ts'
@@ -23,6 +24,7 @@ import { noOffloads, VIRTIO_HEADER_SIZE } from '../kernel/virtio-header.ts'
 import type { TableSet } from '../subset/table.ts'
 import { EarlyFragments } from './early-fragments.ts'
 import { findResolved, writeAddresses } from './resolved-hop.ts'
+import { finishOuter } from './segment.ts'
 import { Transmitter } from './transmit.ts'
 import { WaitingFrames } from './waiting-frames.ts'
 
@@ -37,6 +39,8 @@ const IPV6_DESTINATION = ETHERNET + 24
 const IPV6_HEADER = 40
 /** Of a MAC address's first byte; of an interface's number it is zero there. */
 const MULTICAST = 1
+/** What stands between the IP headers of a tunnel packet with a checksum: GRE, or UDP. */
+const BETWEEN_MIN = 8
 const IPV4_MAPPED = 0xffff
 const FRAME_MAX = VIRTIO_HEADER_SIZE + 65_535 + ETHERNET + IPV6_HEADER
 const PLAIN = noOffloads()
@@ -108,10 +112,15 @@ export class Cutter {
     // What the host itself sends out by every interface is for many.
     if (frame.length < ETHERNET || (frame[0]! & MULTICAST) !== 0) return
     const view = new DataView(frame.buffer, frame.byteOffset, frame.length)
-    const egress = ((view.getUint16(0) << 16) | view.getUint16(6)) >>> 0
+    const high = view.getUint16(0)
+    const egress = (((high & ~UNSUMMED) << 16) | view.getUint16(6)) >>> 0
     const row = view.getUint32(2)
     if (row === EARLY) return this.#takeEarly(frame, view, egress)
     if (frame.length < ETHERNET + IPV6_HEADER) return
+    if ((high & UNSUMMED) !== 0) {
+      if (frame.length < ETHERNET + IPV6_HEADER + BETWEEN_MIN) return
+      finishOuter(frame)
+    }
     const known = row < hops.memory.capacity ? hops.row(row) : undefined
     if (known !== undefined && isResolved(known) && known.interface === egress) {
       return this.#cut(frame, known)

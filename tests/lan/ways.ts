@@ -158,7 +158,7 @@ class Ways {
       assert.ok((await this.#lan.counted('icmpToClient')) > told, 'the client was told')
     })
     for (const type of ['--tun-type gre --tun-csum', '--tun-type gue --tun-port 6080 --tun-csum']) {
-      this.#it(`a segment and a datagram go through ${type}`, async (t) => {
+      this.#it(`a segment, many and a datagram go through ${type}`, async (t) => {
         await this.#lan.setTunnel(family, type)
         t.after(() => this.#lan.setTunnel(family, '--tun-type ipip'))
         await this.#countUploads(t, 'tun')
@@ -166,6 +166,9 @@ class Ways {
         // Of a segment only the headers lie together in the sender's memory, and its checksum is still to be finished.
         const socket = await connectTcp(this.#lan.newcomer, vip, PORT)
         assert.equal(String(await exchangeTcp(socket, SEGMENT)), String(SEGMENT.length))
+        // Large frames, whose segments have tunnel checksums each.
+        const upload = await connectTcp(this.#lan.newcomer, vip, PORT)
+        assert.equal(String(await exchangeTcp(upload, BULK)), String(BULK.length))
         await this.#echo(t, 'tun', family)
         const client = await this.#udpClient(t, 'tun', family)
         assert.deepEqual(await askUdp(client, SEGMENT), SEGMENT)

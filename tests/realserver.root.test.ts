@@ -58,124 +58,123 @@ interface EndReport {
 }
 
 for (const attach of ['tc', 'xdp'] as const) {
-  describe(`a real server that ends tunnels by ${attach}`, { skip: notRoot }, () => tryIt(attach))
-}
+  describe(`a real server that ends tunnels by ${attach}`, { skip: notRoot }, () => {
+    const folder = labFolder()
+    let lan: Lan
+    let client: Host
+    let server: Host
+    let log = ''
+    let starts = 0
+    let realServer: Awaited<ReturnType<typeof startCommand>>
+    const sites = PORTS.map(() =>
+      createServer((asked, answer) => {
+        let bytes = 0
+        asked.on('data', (chunk: Buffer) => (bytes += chunk.length))
+        asked.on('end', () => answer.end(`${bytes} to ${asked.socket.localAddress}`))
+      }),
+    )
 
-function tryIt(attach: 'tc' | 'xdp'): void {
-  const folder = labFolder()
-  let lan: Lan
-  let client: Host
-  let server: Host
-  let log = ''
-  let starts = 0
-  let realServer: Awaited<ReturnType<typeof startCommand>>
-  const sites = PORTS.map(() =>
-    createServer((asked, answer) => {
-      let bytes = 0
-      asked.on('data', (chunk: Buffer) => (bytes += chunk.length))
-      asked.on('end', () => answer.end(`${bytes} to ${asked.socket.localAddress}`))
-    }),
-  )
-
-  before(async () => {
-    mkdirSync(folder, { recursive: true })
-    lan = new Lan(labPrefix(), 6)
-    lan.addNetwork('net1')
-    const [director, ...others] = ['director', 'client', 'server'].map((name, i) => {
-      const host = lan.addHost(name)
-      lan.plug(host, 'net1')
-      for (const family of FAMILIES) host.addAddress('net1', at(family, i + 1), PREFIX_BITS[family])
-      return host
-    })
-    ;[client, server] = others as [Host, Host]
-    if (attach === 'xdp') lan.readyForXdp('server', 'net1')
-    for (const family of FAMILIES) director!.addAddress('net1', vipOf(family), HOST_BITS[family])
-    const [running] = await Promise.all([
-      Director.start(director!, ['net1'], 'kernel', folder),
-      startRealServer(),
-    ])
-    await running.ipvsadm('-R', RULES.join('\n'))
-    for (const [i, site] of sites.entries()) {
-      server.run(() => site.listen(PORTS[i]))
-      await once(site, 'listening')
-    }
-  })
-  after(() => {
-    for (const site of sites) {
-      site.close()
-      site.closeAllConnections()
-    }
-    lan?.takeDown()
-    clearLab()
-  })
-
-  async function startRealServer(): Promise<void> {
-    const more = ['--engine', 'kernel', '--attach', attach, '--name', server.namespace, '--json']
-    const words = FAMILIES.flatMap((one) => ['--vip', vipOf(one), '--director', at(one, 1)])
-    const args = ['realserver', '--mode', 'tun', ...words, ...more]
-    log = `${folder}/realserver-${++starts}.log`
-    realServer = await startCommand(server, 'sluice', args, log)
-  }
-
-  /** What the server has to say about it. */
-  async function upload(inner: Family, port: number, data: Buffer): Promise<string> {
-    const socket = await connectTcp(client, vipOf(inner), port)
-    const asked = request({ method: 'POST', createConnection: () => socket })
-    asked.end(data)
-    const signal = AbortSignal.timeout(PATIENCE_MS)
-    const [answer] = (await once(asked, 'response', { signal })) as [IncomingMessage]
-    const chunks = await answer.setEncoding('utf8').toArray({ signal })
-    return chunks.join('')
-  }
-
-  const wanted = (inner: Family, data: Buffer) =>
-    `${data.length} to ${inner === 4 ? '::ffff:' : ''}${vipOf(inner)}`
-
-  async function stop(): Promise<EndReport> {
-    realServer.kill('SIGTERM')
-    await once(realServer, 'exit')
-    const lines = readFileSync(log, 'utf8').trimEnd().split('\n')
-    return JSON.parse(lines.at(-1)!) as EndReport
-  }
-
-  for (const [kind, flags] of KINDS.entries()) {
-    it(`takes HTTP out of them: ${flags || 'IPIP'}`, async () => {
-      for (const outer of FAMILIES) {
-        for (const inner of FAMILIES) {
-          const said = await upload(inner, portOf(kind, outer), LARGE)
-          assert.equal(said, wanted(inner, LARGE), `IPv${inner} in IPv${outer}`)
-        }
+    before(async () => {
+      mkdirSync(folder, { recursive: true })
+      lan = new Lan(labPrefix(), 6)
+      lan.addNetwork('net1')
+      const [director, ...others] = ['director', 'client', 'server'].map((name, i) => {
+        const host = lan.addHost(name)
+        lan.plug(host, 'net1')
+        for (const family of FAMILIES)
+          host.addAddress('net1', at(family, i + 1), PREFIX_BITS[family])
+        return host
+      })
+      ;[client, server] = others as [Host, Host]
+      if (attach === 'xdp') lan.readyForXdp('server', 'net1')
+      for (const family of FAMILIES) director!.addAddress('net1', vipOf(family), HOST_BITS[family])
+      const [running] = await Promise.all([
+        Director.start(director!, ['net1'], 'kernel', folder),
+        startRealServer(),
+      ])
+      await running.ipvsadm('-R', RULES.join('\n'))
+      for (const [i, site] of sites.entries()) {
+        server.run(() => site.listen(PORTS[i]))
+        await once(site, 'listening')
       }
     })
-  }
+    after(() => {
+      for (const site of sites) {
+        site.close()
+        site.closeAllConnections()
+      }
+      lan?.takeDown()
+      clearLab()
+    })
 
-  it('did all of it in the kernel, and leaves nothing there', async () => {
-    const { tunnels } = await stop()
-    assert.equal(tunnels.delivered, 0, JSON.stringify(tunnels))
-    for (const name of ['ipip', 'gre', 'gue'] as const) assert.ok(tunnels.kernel[name] > 40, name)
-    const counted = Object.entries(tunnels.kernel).filter(([, count]) => count > 0)
-    assert.deepEqual(counted.map(([name]) => name).sort(), ['gre', 'gue', 'ipip'])
-    assert.equal(programs(), 0)
-  })
-
-  it('goes on without its daemon, and with the next', async () => {
-    await startRealServer()
-    realServer.kill('SIGKILL')
-    await once(realServer, 'exit')
-    assert.equal(programs(), 1)
-    for (const inner of FAMILIES) {
-      assert.equal(await upload(inner, portOf(0, 4), LARGE), wanted(inner, LARGE))
+    async function startRealServer(): Promise<void> {
+      const more = ['--engine', 'kernel', '--attach', attach, '--name', server.namespace, '--json']
+      const words = FAMILIES.flatMap((one) => ['--vip', vipOf(one), '--director', at(one, 1)])
+      const args = ['realserver', '--mode', 'tun', ...words, ...more]
+      log = `${folder}/realserver-${++starts}.log`
+      realServer = await startCommand(server, 'sluice', args, log)
     }
-    await startRealServer()
-    assert.equal(await upload(4, portOf(0, 6), SMALL), wanted(4, SMALL))
-    const { tunnels } = await stop()
-    assert.ok(tunnels.kernel.ipip > 0)
-    assert.equal(programs(), 0)
-  })
 
-  /** How many of ours sit on the server's interface; by XDP there is one as long as it has names. */
-  function programs(): number {
-    if (attach === 'xdp') return Number(listInstances().includes(server.namespace))
-    return server.run(() => listTcx(server.indexOf('net1'), 'ingress')).length
-  }
+    /** What the server has to say about it. */
+    async function upload(inner: Family, port: number, data: Buffer): Promise<string> {
+      const socket = await connectTcp(client, vipOf(inner), port)
+      const asked = request({ method: 'POST', createConnection: () => socket })
+      asked.end(data)
+      const signal = AbortSignal.timeout(PATIENCE_MS)
+      const [answer] = (await once(asked, 'response', { signal })) as [IncomingMessage]
+      const chunks = await answer.setEncoding('utf8').toArray({ signal })
+      return chunks.join('')
+    }
+
+    const wanted = (inner: Family, data: Buffer) =>
+      `${data.length} to ${inner === 4 ? '::ffff:' : ''}${vipOf(inner)}`
+
+    async function stop(): Promise<EndReport> {
+      realServer.kill('SIGTERM')
+      await once(realServer, 'exit')
+      const lines = readFileSync(log, 'utf8').trimEnd().split('\n')
+      return JSON.parse(lines.at(-1)!) as EndReport
+    }
+
+    for (const [kind, flags] of KINDS.entries()) {
+      it(`takes HTTP out of them: ${flags || 'IPIP'}`, async () => {
+        for (const outer of FAMILIES) {
+          for (const inner of FAMILIES) {
+            const said = await upload(inner, portOf(kind, outer), LARGE)
+            assert.equal(said, wanted(inner, LARGE), `IPv${inner} in IPv${outer}`)
+          }
+        }
+      })
+    }
+
+    it('did all of it in the kernel, and leaves nothing there', async () => {
+      const { tunnels } = await stop()
+      assert.equal(tunnels.delivered, 0, JSON.stringify(tunnels))
+      for (const name of ['ipip', 'gre', 'gue'] as const) assert.ok(tunnels.kernel[name] > 40, name)
+      const counted = Object.entries(tunnels.kernel).filter(([, count]) => count > 0)
+      assert.deepEqual(counted.map(([name]) => name).sort(), ['gre', 'gue', 'ipip'])
+      assert.equal(programs(), 0)
+    })
+
+    it('goes on without its daemon, and with the next', async () => {
+      await startRealServer()
+      realServer.kill('SIGKILL')
+      await once(realServer, 'exit')
+      assert.equal(programs(), 1)
+      for (const inner of FAMILIES) {
+        assert.equal(await upload(inner, portOf(0, 4), LARGE), wanted(inner, LARGE))
+      }
+      await startRealServer()
+      assert.equal(await upload(4, portOf(0, 6), SMALL), wanted(4, SMALL))
+      const { tunnels } = await stop()
+      assert.ok(tunnels.kernel.ipip > 0)
+      assert.equal(programs(), 0)
+    })
+
+    /** How many of ours sit on the server's interface; by XDP there is one as long as it has names. */
+    function programs(): number {
+      if (attach === 'xdp') return Number(listInstances().includes(server.namespace))
+      return server.run(() => listTcx(server.indexOf('net1'), 'ingress')).length
+    }
+  })
 }

@@ -7,7 +7,10 @@
  * that encapsulates, a frame that is none of ours to the empty program. Best of the rounds. `v4`: the program for a
  * director that has to do with IPv4 alone, beside the general one.
  *
- *   npm run bench -- kernel [--rounds=5] [--repeat=1000000] [--cpu=1]
+ *   npm run bench -- kernel [--rounds=5] [--repeat=1000000] [--cpu=1] [--flows=1000000]
+ *     [--only=NAT,TUN]
+ *
+ * On a machine that has other things to do, many short rounds find quiet moments: --flows=1 --rounds=50 --repeat=100000.
  */
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -22,7 +25,7 @@ import { printTable } from './parts/measure.ts'
 const option = (name: string, usual: string) =>
   process.argv.find((word) => word.startsWith(`--${name}=`))?.split('=')[1] ?? usual
 
-const CANDIDATES = [
+const ALL = [
   { name: 'NAT', forwarding: 'masquerade', peer: 'nat', isForIpv4: false },
   { name: 'NAT, v4', forwarding: 'masquerade', peer: 'nat', isForIpv4: true },
   { name: 'DR', forwarding: 'direct', peer: 'nat', isForIpv4: false },
@@ -30,6 +33,8 @@ const CANDIDATES = [
   { name: 'TUN', forwarding: 'tunnel', peer: 'tunnel', isForIpv4: false },
   { name: 'TUN, v4', forwarding: 'tunnel', peer: 'tunnel', isForIpv4: true },
 ] as const
+const only = option('only', '')
+const CANDIDATES = ALL.filter(({ name }) => only === '' || only.split(',').includes(name))
 
 interface Measured {
   readonly scenario: string
@@ -53,7 +58,7 @@ try {
     const words = [join(folder, 'yardsticks.o'), option('rounds', '5'), option('repeat', '1000000')]
     const output = execFileSync(
       join(folder, 'measure'),
-      [...words, option('cpu', '1'), ...pinned],
+      [...words, option('cpu', '1'), option('flows', '1000000'), ...pinned],
       { encoding: 'utf8', maxBuffer: 1 << 26, stdio: ['ignore', 'pipe', 'inherit'] },
     )
     print(output.split('\n').flatMap((line) => (line ? [JSON.parse(line) as Measured] : [])))

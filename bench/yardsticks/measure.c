@@ -1,11 +1,12 @@
 // Nanoseconds a frame of XDP programs, in turns, under BPF_PROG_TEST_RUN.
 //
-//   measure YARDSTICKS.o ROUNDS REPEAT CPU NAME=PINNED…        prints a line of JSON for each measurement
+//   measure YARDSTICKS.o ROUNDS REPEAT CPU FLOWS NAME=PINNED…  prints a line of JSON for each measurement
 //
 // Every iteration runs `make` (yardsticks.bpf.c), which writes a fresh frame of the next flow and tail-calls the
 // candidate: the yardsticks, and every program pinned in bpffs that is named. Time is this thread's CPU time; what `make`
 // with an empty program takes is in the output as `send` and `pass`. A candidate's flows are opened by a SYN each before
-// they are measured with ACKs. `new` is a SYN of a flow that was never seen.
+// they are measured with ACKs. `new` is a SYN of a flow that was never seen. With FLOWS connections at most; below a million none are
+// opened.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -75,8 +76,8 @@ static void measure(const char *scenario, __u64 flows, __u32 destination, __u8 f
 
 int main(int words, char **word)
 {
-	if (words < 5) return fprintf(stderr, "measure YARDSTICKS.o ROUNDS REPEAT CPU NAME=PINNED...\n"), 2;
-	int rounds = atoi(word[2]);
+	if (words < 6) return fprintf(stderr, "measure YARDSTICKS.o ROUNDS REPEAT CPU FLOWS NAME=PINNED...\n"), 2;
+	int rounds = atoi(word[2]), most = atoi(word[5]);
 	__u32 repeat = atoi(word[3]), zero = 0, vip = inet_addr("10.200.1.1"), service = 1;
 	cpu_set_t one;
 	CPU_ZERO(&one);
@@ -96,7 +97,7 @@ int main(int words, char **word)
 		candidates[count].name = own[i];
 		candidates[count++].fd = bpf_program__fd(bpf_object__find_program_by_name(object, own[i]));
 	}
-	for (int i = 5; i < words && count < CANDIDATES_MAX; i++) {
+	for (int i = 6; i < words && count < CANDIDATES_MAX; i++) {
 		char *path = strchr(word[i], '=');
 		if (!path) return fprintf(stderr, "NAME=PINNED, not %s\n", word[i]), 2;
 		*path++ = 0;
@@ -114,8 +115,9 @@ int main(int words, char **word)
 	bpf_map_update_elem(bpf_object__find_map_fd_by_name(object, ".bss.ring"), &zero, ring, 0);
 	measure("not a VIP", 1, inet_addr("10.200.9.9"), ACK, repeat, rounds);
 	measure("1 flow", 1, vip, ACK, repeat, rounds);
-	measure("10k flows", 10000, vip, ACK, repeat, rounds);
-	measure("100k flows", 100000, vip, ACK, repeat, rounds);
+	if (most >= 10000) measure("10k flows", 10000, vip, ACK, repeat, rounds);
+	if (most >= 100000) measure("100k flows", 100000, vip, ACK, repeat, rounds);
+	if (most < 1000000) return 0;
 	measure("1M flows", 1000000, vip, ACK, repeat, rounds);
 	measure("new flows", 1ull << 40, vip, SYN, repeat / 4, rounds);
 	return 0;

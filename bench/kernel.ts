@@ -10,7 +10,8 @@
  *   npm run bench -- kernel [--rounds=5] [--repeat=1000000] [--cpu=1] [--flows=1000000]
  *     [--only=NAT,TUN]
  *
- * On a machine that has other things to do, many short rounds find quiet moments: --flows=1 --rounds=50 --repeat=100000.
+ * On a machine that has other things to do, many short rounds find quiet moments:
+ * --flows=1 --rounds=50 --repeat=100000.
  */
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'

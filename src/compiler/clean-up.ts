@@ -2,7 +2,7 @@
  * Fewer blocks: ways through empty ones are shortened, blocks only one way leads to are joined with it, and who comes
  * from a block that settles the next one's test goes where that leads.
  */
-import { isConstant, isTrue } from './arithmetic.ts'
+import { compute, isConstant, isTrue } from './arithmetic.ts'
 import {
   byLabel,
   predecessorsOf,
@@ -15,7 +15,7 @@ import {
 import { writtenBy, type Label, type Operand } from './ir.ts'
 import { redirect } from './ssa.ts'
 
-/** Moves that are copied into a block whose way leads past them. */
+/** Moves and computations that are copied into a block whose way leads past them. */
 const COPIED_MAX = 64
 
 export function cleanUp(blocks: readonly Block[]): Block[] {
@@ -78,7 +78,7 @@ function join(blocks: readonly Block[]): Block[] | undefined {
   return gone.size === 0 ? undefined : blocks.filter((block) => !gone.has(block))
 }
 
-/** Whoever jumps to a test whose outcome he knows, jumps on; on the way there may be moves, which go with him. */
+/** Whoever jumps to a test whose outcome he knows, jumps on; what is computed on the way goes with him. */
 function thread(blocks: readonly Block[]): boolean {
   const labels = byLabel(blocks)
   let isChanged = false
@@ -96,7 +96,9 @@ function thread(blocks: readonly Block[]): boolean {
   return isChanged
 }
 
-/** Moves, and nothing else, up to the first test behind the block. */
+const COPIED: ReadonlySet<string> = new Set(['move', 'alu', 'loop'])
+
+/** Moves and computations, and nothing else, up to the first test behind the block. */
 function wayToTest(block: Block, labels: ReadonlyMap<Label, Block>) {
   const moves: Block['operations'] = []
   const seen = new Set([block])
@@ -104,7 +106,7 @@ function wayToTest(block: Block, labels: ReadonlyMap<Label, Block>) {
     const next = labels.get(end.label)!
     if (seen.has(next)) return undefined
     seen.add(next)
-    if (next.operations.some(({ op }) => op !== 'move' && op !== 'loop')) return undefined
+    if (next.operations.some(({ op }) => !COPIED.has(op))) return undefined
     moves.push(...next.operations.filter(({ op }) => op !== 'loop'))
     if (moves.length > COPIED_MAX) return undefined
     if (next.end.op === 'branch') return { moves, test: next.end }
@@ -118,17 +120,23 @@ function outcomeBehind(
   operations: Block['operations'],
   { test, width, left, right }: Split,
 ): boolean | undefined {
-  const valueOf = (operand: Operand): Operand | undefined => {
+  /** Before the operation at `end`. */
+  const valueOf = (operand: Operand, end: number): Operand | undefined => {
     let wanted = operand
-    for (let i = operations.length - 1; i >= 0 && wanted.kind === 'register'; i--) {
+    for (let i = end - 1; i >= 0 && wanted.kind === 'register'; i--) {
       const operation = operations[i]!
       if (writtenBy(operation)?.number !== wanted.number) continue
+      if (operation.op === 'alu' && isConstant(operation.right)) {
+        const from = valueOf(operation.left, i)
+        if (from === undefined || !isConstant(from)) return undefined
+        return compute(operation.operator, operation.width, from, operation.right)
+      }
       if (operation.op !== 'move') return undefined
       wanted = operation.from
     }
     return wanted
   }
-  const [a, b] = [valueOf(left), valueOf(right)]
+  const [a, b] = [left, right].map((one) => valueOf(one, operations.length))
   if (a === undefined || b === undefined || !isConstant(a) || !isConstant(b)) return undefined
   return isTrue(test, width, a, b)
 }

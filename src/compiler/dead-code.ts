@@ -3,6 +3,7 @@
  */
 import { readBy, writtenBy, type Operation } from './ir.ts'
 import type { SsaFunction } from './ssa.ts'
+import { PURE_HELPERS } from './kernel-helper.ts'
 import { PURE_INTRINSICS } from './values.ts'
 
 export function removeDeadCode(ssa: SsaFunction): void {
@@ -52,9 +53,11 @@ function hasEffect(operation: Operation): boolean {
     case 'atomicAdd':
     case 'compareSwap':
     case 'call':
-    case 'helper':
     case 'loop':
+    case 'anew':
       return true
+    case 'helper':
+      return !PURE_HELPERS.has(operation.helper)
     case 'intrinsic':
       return !PURE_INTRINSICS.has(operation.name)
     default:

@@ -44,10 +44,12 @@ export function dumpInstructions({ instructions }: Compiled, artefact: Artefact)
   return formatProgram(instructions, linesOf(artefact))
 }
 
+const NOTHING: ReadonlySet<string> = new Set(['label', 'loop', 'anew'])
+
 /** How much a pass left. */
 export function countOperations({ functions }: IrProgram): number {
   return functions.reduce((sum, { operations }) => {
-    return sum + operations.filter(({ op }) => op !== 'label' && op !== 'loop').length
+    return sum + operations.filter(({ op }) => !NOTHING.has(op)).length
   }, 0)
 }
 

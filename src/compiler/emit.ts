@@ -160,6 +160,8 @@ class Emission {
       }
       case 'return':
         return this.#push(bpf.exit())
+      case 'anew':
+        return
       default:
         throw new Error(`${operation.op} is no instruction`)
     }

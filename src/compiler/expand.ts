@@ -13,7 +13,9 @@ import { assert } from '../base/assert.ts'
 import { isConstant, isNumber } from './arithmetic.ts'
 import { AREA_MAP, argumentPlace, layOutArea, REASON, SEED, TICKS, type Area } from './area.ts'
 import { placeArguments } from './calls.ts'
+import { putLast } from './anew.ts'
 import { Code } from './code.ts'
+import { fromBlocks, toBlocks } from './graph.ts'
 import {
   immediate,
   type IrFunction,
@@ -29,6 +31,7 @@ import {
 import { forgetInLoops } from './forget.ts'
 import { needsOf, type Needs } from './needs.ts'
 import { rename } from './rename.ts'
+import { Helper } from './kernel-helper.ts'
 import { capacityOf, CLOCK_MULTIPLIER, CLOCK_SHIFT, CPUS } from './symbols.ts'
 import type { Target } from './target.ts'
 import { Unfit } from './unfit.ts'
@@ -79,6 +82,8 @@ class Expansion implements Writer {
   readonly #body: IrFunction
   readonly #isEntry: boolean
   readonly #around: Surroundings
+  /** Before what begins anew, the area is found where it is wanted, and the time asked there: mostly it is not. */
+  #isShort = false
   #context: Register | undefined
   #area: Register | undefined
 
@@ -105,13 +110,14 @@ class Expansion implements Writer {
   }
 
   get area(): Register {
+    if (this.#isShort) return this.#findArea()
     assert(this.#area !== undefined, `${this.#body.name} has the area`)
     return this.#area
   }
 
   run(): IrFunction {
     const { code } = this
-    const { operations } = this.#body
+    const operations = fromBlocks(putLast(toBlocks(this.#body)))
     const own = Array.from({ length: this.#body.registerCount }, () => code.register())
     const parameters = this.#isEntry ? this.#enterProgram() : this.#enter(own)
     const renamed = operations.map((one) =>
@@ -134,38 +140,51 @@ class Expansion implements Writer {
   /** What the kernel calls: finds this CPU's area and asks the time. */
   #enterProgram(): Parameter[] {
     const { code } = this
-    const { target, area, needs } = this.#around
+    const { target, needs } = this.#around
     if (this.#body.parameters.length > 0) {
       const message = 'the function a program begins with takes nothing but the packet'
       throw new Unfit(this.#body.origin, message, '(packet: Packet)')
     }
     this.#context = code.register()
     const parameters: Parameter[] = [{ register: this.#context, bytes: 0 }]
-    if (needs.get(this.#body.name)!.area) {
-      const cpu = code.register()
-      code.add({ op: 'helper', helper: Helper.processor, arguments: [], to: cpu })
-      const [known, unknown] = [code.label('known'), code.label('unknown')]
-      const right = { ...immediate(1), symbol: CPUS }
-      code.add({ op: 'branch', test: 'less', width: 64, left: cpu, right, label: known })
-      code.mark(unknown)
-      code.add({ op: 'return', value: immediate(target.pass) })
-      code.mark(known)
-      const offset = this.#alu('shl', cpu, immediate(Math.log2(area.stride)))
-      this.#area = this.#alu('add', this.#address(AREA_MAP, 0), offset)
-      if (target.clock === 'jiffies' && this.#wants('now')) this.#readClock()
-    }
+    const needsArea = needs.get(this.#body.name)!.area
+    this.#isShort = needsArea && this.#body.operations.some(({ op }) => op === 'anew')
+    if (needsArea && !this.#isShort) this.#enterArea()
     target.enter?.(this)
     return parameters
   }
 
+  #enterArea(): void {
+    const { target } = this.#around
+    this.#isShort = false
+    this.#area = this.#findArea()
+    if (target.clock !== 'jiffies' || !this.#wants('now')) return
+    const value = this.#readClock()
+    this.code.add({ op: 'store', bytes: 4, base: this.#area, offset: TICKS, value })
+  }
+
+  #findArea(): Register {
+    const { code } = this
+    const { target, area } = this.#around
+    const cpu = code.register()
+    code.add({ op: 'helper', helper: Helper.processor, arguments: [], to: cpu })
+    const [known, unknown] = [code.label('known'), code.label('unknown')]
+    const right = { ...immediate(1), symbol: CPUS }
+    code.add({ op: 'branch', test: 'less', width: 64, left: cpu, right, label: known })
+    code.mark(unknown)
+    code.add({ op: 'return', value: immediate(target.pass) })
+    code.mark(known)
+    const offset = this.#alu('shl', cpu, immediate(Math.log2(area.stride)))
+    return this.#alu('add', this.#address(AREA_MAP, 0), offset)
+  }
+
   /** Ticks from jiffies, whatever the kernel's HZ: times a multiplier, shifted. */
-  #readClock(): void {
+  #readClock(): Register {
     const { code } = this
     const jiffies = code.register()
     code.add({ op: 'helper', helper: Helper.jiffies, arguments: [], to: jiffies })
     const scaled = this.#alu('multiply', jiffies, { ...immediate(1), symbol: CLOCK_MULTIPLIER })
-    const ticks = this.#alu('shr', scaled, { ...immediate(1), symbol: CLOCK_SHIFT })
-    code.add({ op: 'store', bytes: 4, base: this.area, offset: TICKS, value: ticks })
+    return this.#alu('shr', scaled, { ...immediate(1), symbol: CLOCK_SHIFT })
   }
 
   /** A function of ours: its pointers may be null, says the verifier. */
@@ -292,6 +311,10 @@ class Expansion implements Writer {
         return this.#intrinsic(operation)
       case 'call':
         return this.#call(operation)
+      case 'anew':
+        code.add(operation)
+        if (this.#isShort) this.#enterArea()
+        return
       default:
         code.add(operation)
     }
@@ -317,6 +340,7 @@ class Expansion implements Writer {
     const give = (from: Operand) => code.add({ op: 'move', to: result, from })
     switch (name) {
       case 'now':
+        if (this.#isShort && this.#around.target.clock === 'jiffies') return give(this.#readClock())
         code.add({ op: 'load', bytes: 4, to: result, base: this.area, offset: TICKS })
         return
       case 'random':
@@ -351,6 +375,3 @@ class Expansion implements Writer {
     return x
   }
 }
-
-/** Helpers that every attachment has: enum bpf_func_id. */
-const Helper = { processor: 8, jiffies: 118 } as const

@@ -96,6 +96,8 @@ export function formatOperation(operation: Operation): string {
       return `${result(operation.to)}${operation.name}(${operation.arguments.map(show).join(', ')})`
     case 'loop':
       return `at most ${operation.times} times`
+    case 'anew':
+      return 'anew'
     case 'label':
       return `${operation.label}:`
     case 'jump':

@@ -161,6 +161,8 @@ export type Operation =
     }
   /** Stands in a loop that goes round at most so many times; does nothing. */
   | { readonly op: 'loop'; readonly times: number }
+  /** What was found out before is not taken for granted behind it; does nothing. */
+  | { readonly op: 'anew' }
   | { readonly op: 'label'; readonly label: Label }
   | { readonly op: 'jump'; readonly label: Label }
   /** Goes on behind it where the test fails. */
@@ -270,6 +272,7 @@ export function readBy(operation: Operation): Operand[] {
     case 'address':
     case 'fill':
     case 'loop':
+    case 'anew':
     case 'label':
     case 'jump':
       return []

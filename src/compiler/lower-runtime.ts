@@ -74,6 +74,21 @@ const RUNTIME: Readonly<Record<string, Lower>> = {
   mul32: binary('multiply', 32),
   div: binary('divide', 32),
   modulo: binary('modulo', 32),
+  sumHalves: (code, values) => {
+    const alu = (operator: 'add' | 'shr' | 'and', left: Operand, right: Operand): Operand => {
+      const to = code.register()
+      code.add({ op: 'alu', operator, width: 64, to, left, right })
+      return to
+    }
+    const sum = values.reduce((left, right) => alu('add', left, right))
+    const middle = alu('and', alu('shr', sum, immediate(16)), immediate(0xffff))
+    const outer = alu('add', alu('and', sum, immediate(0xffff)), alu('shr', sum, immediate(32)))
+    return alu('add', outer, middle)
+  },
+  startAnew: (code) => {
+    code.add({ op: 'anew' })
+    return immediate(0)
+  },
   /** The difference modulo 2^32 has no sign bit. */
   isAtOrAfter: (code, [a, b]) => {
     const difference = code.register()

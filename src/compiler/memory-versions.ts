@@ -7,7 +7,8 @@
  * on every machine.
  */
 import { predecessorsOf, reversePostorder } from './graph.ts'
-import type { Label, Operation, Register } from './ir.ts'
+import { PURE_HELPERS } from './kernel-helper.ts'
+import type { Label, Operand, Operation, Register } from './ir.ts'
 import type { SsaBlock } from './ssa.ts'
 
 export type Place = number
@@ -72,8 +73,13 @@ export class MemoryVersions {
 
   #rootOf(base: Register): string {
     let made = this.#definitions.get(base.number)
-    while (made?.op === 'move' && made.from.kind === 'register') {
-      made = this.#definitions.get(made.from.number)
+    for (;;) {
+      let from: Operand | undefined
+      if (made?.op === 'move') from = made.from
+      // A header inside another (values.ts).
+      else if (made?.op === 'alu' && made.operator === 'add') from = made.left
+      if (from?.kind !== 'register') break
+      made = this.#definitions.get(from.number)
     }
     if (made?.op === 'row') return `table ${made.table}`
     if (made?.op === 'local') return `own ${made.name}`
@@ -87,8 +93,11 @@ export class MemoryVersions {
       case 'atomicAdd':
       case 'compareSwap':
         return this.#write(operation, versions)
-      case 'call':
       case 'helper':
+        if (PURE_HELPERS.has(operation.helper)) return
+        versions.fill(this.#versionFor(operation))
+        return
+      case 'call':
         versions.fill(this.#versionFor(operation))
         return
       case 'intrinsic':

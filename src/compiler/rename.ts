@@ -78,6 +78,7 @@ function map(
     case 'address':
     case 'fill':
     case 'loop':
+    case 'anew':
     case 'label':
     case 'jump':
       return operation

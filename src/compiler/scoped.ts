@@ -19,6 +19,12 @@ export class Scoped<K, V> {
     }
   }
 
+  /** Until `leave` nothing is known. */
+  forget(): void {
+    for (const [key, value] of this.#entries) this.#before.at(-1)?.push({ key, value })
+    this.#entries.clear()
+  }
+
   get(key: K): V | undefined {
     return this.#entries.get(key)
   }

@@ -3,7 +3,7 @@
  */
 import { compute, isConstant, isNumber, swapBytes } from './arithmetic.ts'
 import { oppositeOf, type Block, type Split } from './graph.ts'
-import { immediate, type Operand, type Register, type Test } from './ir.ts'
+import { immediate, type Operand, type Operation, type Register, type Test } from './ir.ts'
 import type { Known } from './values.ts'
 
 type Straight = Block['operations'][number]
@@ -22,7 +22,18 @@ export function simplify(operation: Straight, known: Known): Straight | Is {
     return value === undefined ? operation : { op: 'is', value }
   }
   if (operation.op === 'alu') return simplifyAlu(operation, known)
+  if (operation.op === 'store') return foldAddress(narrowed(operation, known), known)
   return 'base' in operation ? foldAddress(operation, known) : operation
+}
+
+/** What lies above the bytes that are stored need not be cleared before. */
+function narrowed(store: Straight & { op: 'store' }, known: Known): Straight & { op: 'store' } {
+  const made = known.definitionOf(store.value)
+  if (made?.op !== 'alu' || made.operator !== 'and' || !isConstant(made.right)) return store
+  if (made.left.kind !== 'register' || store.bytes === 8) return store
+  const bits = 2 ** (8 * store.bytes) - 1
+  const kept = (BigInt(made.right.value) & BigInt(bits)) === BigInt(bits)
+  return kept ? { ...store, value: made.left } : store
 }
 
 /** What an instruction can say as an offset. */
@@ -112,6 +123,18 @@ const MIRRORED: Readonly<Record<Test, Test>> = {
   bits: 'bits',
 }
 
+/** A number from the frame equals a constant if, as it lies there, it equals that turned round. */
+function withoutSwap(split: Split, made: Operation | undefined, known: Known): Split | undefined {
+  const { test, right } = split
+  if (made?.op !== 'swap' || made.from.kind !== 'register' || made.bits === 64) return undefined
+  if ((test !== 'equal' && test !== 'unequal') || !isConstant(right)) return undefined
+  if (right.value < 0 || known.maxOf(made.from) >= 2 ** made.bits) return undefined
+  if (right.value >= 2 ** made.bits) return undefined
+  const turned = swapBytes(made.bits, right)
+  if (turned === undefined) return undefined
+  return { ...split, left: made.from, right: turned, width: made.bits === 32 ? 32 : 64 }
+}
+
 /** Constants stand on the right; tests of truths made of bits test the bits themselves. */
 export function simplifySplit(split: Split, known: Known): Split {
   const made = known.definitionOf(split.left)
@@ -119,6 +142,8 @@ export function simplifySplit(split: Split, known: Known): Split {
     const { right, test } = split
     return { ...split, test: MIRRORED[test], left: right, right: made.from }
   }
+  const unturned = withoutSwap(split, made, known)
+  if (unturned !== undefined) return unturned
   if (!isNumber(split.right, 0)) return split
   const isEqual = split.test === 'equal'
   if (!isEqual && split.test !== 'unequal') return split

@@ -27,6 +27,8 @@ function removeFrom(body: IrFunction, { kept, read }: OwnFields): IrFunction {
       if (field === undefined || one.op === 'load' || live.has(field)) keep?.(one)
       if (field !== undefined && one.op === 'store') live.delete(field)
       else if (field !== undefined) live.add(field)
+      // What begins anew has not seen what was written before.
+      if (one.op === 'anew') live.clear()
       if (one.op === 'call') for (const name of read.get(one.name)!) live.add(name)
     }
     return live

@@ -8,11 +8,12 @@
 import { bitsOf, greatest, isConstant, isDark, isSettled, isTrue, UNBOUNDED } from './arithmetic.ts'
 import { dominanceOf } from './dominators.ts'
 import { oppositeOf, predecessorsOf, reachable, type Block, type End, type Split } from './graph.ts'
+import { PURE_HELPERS } from './kernel-helper.ts'
 import { immediate, writtenBy, type Label, type Operand, type Operation } from './ir.ts'
 import { MemoryVersions, type Versions } from './memory-versions.ts'
 import { mapReads } from './rename.ts'
 import { Scoped } from './scoped.ts'
-import { simplify, simplifySplit } from './simplify.ts'
+import { simplify, simplifySplit, type Is } from './simplify.ts'
 import type { SsaBlock, SsaFunction } from './ssa.ts'
 
 /** Replaces what is known; the blocks nothing leads to any more are gone afterwards. */
@@ -35,6 +36,13 @@ export interface Known {
   maxOf(operand: Operand): number
 }
 
+interface AnyScope {
+  enter(): void
+  leave(): void
+  forget(): void
+}
+type Header = Operation & { readonly op: 'header' }
+
 class Values implements Known {
   readonly #ssa: SsaFunction
   readonly #isExpanded: boolean
@@ -50,6 +58,17 @@ class Values implements Known {
   readonly #expressions = new Scoped<string, Operand>()
   /** Tests and how they came out. */
   readonly #facts = new Scoped<string, boolean>()
+  /** Of each state of the frame's ends: headers at constant places that are known to lie between them. */
+  readonly #headers = new Scoped<number, readonly Header[]>()
+  readonly #scopes: readonly AnyScope[] = [
+    this.#here,
+    this.#limits,
+    this.#expressions,
+    this.#facts,
+    this.#headers,
+  ]
+  /** Of each header: the state of the frame's ends. */
+  readonly #geometries = new Map<number, number>()
 
   constructor(ssa: SsaFunction, { isExpanded }: ValueOptions) {
     this.#ssa = ssa
@@ -70,7 +89,7 @@ class Values implements Known {
     const { blocks } = this.#ssa
     const { children, order, predecessors } = dominanceOf(blocks)
     const trail: { block: Block; isLeaving: boolean }[] = [{ block: order[0]!, isLeaving: false }]
-    const scopes = [this.#here, this.#limits, this.#expressions, this.#facts]
+    const scopes = this.#scopes
     for (let top = trail.pop(); top !== undefined; top = trail.pop()) {
       if (top.isLeaving) {
         for (const scope of scopes) scope.leave()
@@ -147,7 +166,9 @@ class Values implements Known {
     const operations = this.#visitChoices(block)
     const versions = this.#memory.into.get(block.label)!.slice()
     for (const operation of block.operations) {
-      const read = simplify(mapReads(operation, this.#read), this)
+      if (operation.op === 'anew') for (const scope of this.#scopes) scope.forget()
+      const plain = simplify(mapReads(operation, this.#read), this)
+      const read = plain.op === 'header' ? this.#inside(plain, versions) : plain
       this.#memory.step(operation, versions)
       const to = writtenBy(operation)
       const value = 'value' in read ? read.value : undefined
@@ -244,6 +265,8 @@ class Values implements Known {
       }
       case 'context':
         return `context ${read.offset} ${versions[this.#memory.geometry]!}`
+      case 'helper':
+        return PURE_HELPERS.has(read.helper) ? `helper ${read.helper}` : undefined
       case 'load':
         return this.#isExpanded ? undefined : this.#keyOfPlace(read, operation, versions)
       case 'intrinsic':
@@ -281,6 +304,31 @@ class Values implements Known {
     if (isNotZero && right.value === 0 && max === 1) this.#here.set(left.number, immediate(1))
     const limit = limitOf(test, isTaken, right.value)
     if (limit < max) this.#limits.set(left.number, limit)
+    if (right.value !== 0 || !isNotZero) return
+    const header = this.#definitions.get(left.number)
+    const geometry = this.#geometries.get(left.number)
+    if (header?.op !== 'header' || geometry === undefined) return
+    this.#headers.set(geometry, [...(this.#headers.get(geometry) ?? []), header])
+  }
+
+  /** A header inside one that was found in the frame is there, too: so many bytes behind where that begins. */
+  #inside(header: Header, versions: Versions): Block['operations'][number] | Is {
+    const { offset, bytes, to } = header
+    if (this.#isExpanded || !isConstant(offset)) return header
+    const geometry = versions[this.#memory.geometry]!
+    for (const around of this.#headers.get(geometry) ?? []) {
+      if (!isConstant(around.offset)) continue
+      const distance = offset.value - around.offset.value
+      if (distance < 0 || distance + bytes > around.bytes) continue
+      if (distance === 0) return { op: 'is', value: around.to }
+      const isNull = { op: 'branch', test: 'equal', width: 64, left: to, right: immediate(0) }
+      const [key, isOpposite] = factOf({ ...isNull, label: '', otherwise: '' } as Split)
+      this.#facts.set(key, isOpposite)
+      const right = immediate(distance)
+      return { op: 'alu', operator: 'add', width: 64, to, left: around.to, right }
+    }
+    this.#geometries.set(to.number, geometry)
+    return header
   }
 
   /** The way out, with what is known of its test. */

@@ -1,5 +1,5 @@
 /**
- * The packet path as the kernel calls it: `forward`, and then what its verdict says.
+ * The packet path as the kernel calls it: what `forward` does (main.ts), and then what its verdict says.
  */
 import {
   drop,
@@ -11,18 +11,22 @@ import {
   redirectLater,
   sendBack,
 } from '../subset/action.ts'
-import type { u32 } from '../subset/integers.ts'
+import { u32 } from '../subset/integers.ts'
 import type { Packet } from '../subset/packet.ts'
-import { flow, forward } from './main.ts'
-import { InterfaceFlag, interfaces, settings } from './tables.ts'
+import { flow, takeLongWay } from './main.ts'
+import { LONG_WAY, Outcome, takeShortCut } from './short-cut.ts'
+import { hops, InterfaceFlag, interfaces, settings } from './tables.ts'
 import { Reason, Verdict, verdictOf } from './verdict.ts'
 
 const settingsAt = settings.cursor()
+const hopAt = hops.cursor()
 const interfaceAt = interfaces.cursor()
 
 /** What the program gives back to the kernel. */
 export function act(packet: Packet): u32 {
-  const reason: u32 = forward(packet)
+  const outcome: u32 = takeShortCut(packet, flow)
+  if (outcome !== LONG_WAY) return actShortly(packet, outcome)
+  const reason: u32 = takeLongWay(packet)
   noteReason(reason)
   const verdict: u32 = verdictOf(reason)
   if (verdict === Verdict.pass) return pass()
@@ -32,6 +36,16 @@ export function act(packet: Packet): u32 {
   // While no daemon runs nothing waits; the host's own stack keeps fragments for a while, and gives them up.
   if (reason === Reason.fragmentEarly) return pass()
   return hold(flow.egress, flow.next0, flow.next1, flow.next2, flow.next3)
+}
+
+/** The row of the hop comes with the reason: `flow` need not be looked at. */
+function actShortly(packet: Packet, outcome: u32): u32 {
+  const reason: u32 = outcome & Outcome.reasonMask
+  noteReason(reason)
+  const row: u32 = outcome >>> Outcome.hopShift
+  if (row === 0) return verdictOf(reason) === Verdict.pass ? pass() : drop()
+  const hop = hopAt.at(u32(row - 1))
+  return hop === null ? drop() : leave(packet, hop.interface)
 }
 
 /** Not every driver sends frames that XDP has received elsewhere. */

@@ -32,9 +32,9 @@ import { updateOverload } from './server.ts'
 export const BUSY = 1
 
 /** What of `status` says whether a line can be a request's: protocol, and that it is a connection and alive. */
-const REQUEST_MASK = Status.protocolMask | Status.template | Status.ended
+export const REQUEST_MASK = Status.protocolMask | Status.template | Status.ended
 /** The same for an answer's: NAT's alone come back under the client's address. */
-const REPLY_MASK = REQUEST_MASK | Status.forwardingMask
+export const REPLY_MASK = REQUEST_MASK | Status.forwardingMask
 
 const requestHomeAt = connections.cursor()
 const replyHomeAt = connections.cursor()
@@ -105,7 +105,7 @@ function searchRequest(flow: Flow, hash: u32, home: u32, reach: u32): u32 {
   return NONE
 }
 
-function isRequestOf(line: Connection, flow: Flow): boolean {
+export function isRequestOf(line: Connection, flow: Flow): boolean {
   return (
     line.client3 === flow.source3 &&
     line.virtual3 === flow.destination3 &&
@@ -154,7 +154,7 @@ function searchReply(flow: Flow, hash: u32, home: u32, reach: u32): u32 {
   return NONE
 }
 
-function isReplyOf(line: Connection, flow: Flow): boolean {
+export function isReplyOf(line: Connection, flow: Flow): boolean {
   if (
     line.client3 !== flow.destination3 ||
     line.clientPort !== flow.destinationPort ||

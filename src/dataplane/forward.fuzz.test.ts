@@ -1,8 +1,9 @@
 /**
  * A million random and mutated frames through the packet path (FUZZ_FRAMES and FUZZ_SEED say otherwise).
  *
- * Two directors, set up alike, get each frame with opposite bytes all around it. They must do the same with it, and
- * leave all of that as it was: so the frame decides, and only the frame. What they send must have right sums if what
+ * Two directors, set up alike, get each frame with opposite bytes all around it, and one of them never takes the short
+ * cut (short-cut.ts). They must do the same with it, to the last byte of their tables, and leave all around as it was:
+ * so the frame decides, and only the frame, whichever way it goes. What they send must have right sums if what
  * came in had. A failure names seed and frame, and writes it into a capture file.
  */
 import assert from 'node:assert/strict'
@@ -24,7 +25,8 @@ import { Random } from '../base/random.ts'
 import { setSeed } from '../subset/clock.ts'
 import { Packet } from '../subset/packet.ts'
 import { writePcap } from '../wire/pcap.ts'
-import { flow, forward } from './main.ts'
+import { flow, takeLongWay } from './main.ts'
+import { LONG_WAY, Outcome, takeShortCut } from './short-cut.ts'
 import * as tables from './tables.ts'
 import { Reason, REASONS_MAX, Verdict, verdictOf } from './verdict.ts'
 
@@ -46,17 +48,21 @@ interface Arrival {
   readonly chance: number
 }
 
-/** One of the two directors, and the memory it gets its frames in. */
+/** One of the two directors, and the memory it gets its frames in. The one with the complement goes the long way. */
 class Copy {
   readonly lab = makeLaboratory()
   readonly packet = new Packet()
   readonly memory = Buffer.alloc(MEMORY)
   readonly #view = new DataView(this.memory.buffer, this.memory.byteOffset, MEMORY)
   readonly #around: Buffer
+  readonly #isShort: boolean
+  /** Frames for which the short cut was enough, by reason. */
+  readonly short = new Array<number>(REASONS_MAX).fill(0)
   /** What it did with the frame: everything an engine looks at. */
   result = ''
 
   constructor(isComplement: boolean) {
+    this.#isShort = !isComplement
     this.#around = Buffer.from(surroundings.map((byte) => (isComplement ? byte ^ 0xff : byte)))
   }
 
@@ -71,10 +77,30 @@ class Copy {
     packet.segmentSize = arrival.segmentSize
     this.lab.use()
     setSeed(arrival.chance)
-    const reason = forward(packet)
+    const reason = this.#isShort ? this.#forward() : takeLongWay(packet)
     const { egress, hop, mtu, outerBytes } = flow
-    this.result = `${reason}: ${egress} ${hop} ${mtu} ${outerBytes}, ${packet.start} ${packet.length}`
+    const { service, server, connection, direction, opened, mark, template, fragment } = flow
+    const way = [egress, hop, mtu, outerBytes]
+    const found = [service, server, connection, direction, opened, mark, template, fragment]
+    this.result = `${reason}: ${packet.start} ${packet.length}`
+    if (verdictOf(reason) >= Verdict.send) this.result += `, ${[...way, ...found].join(' ')}`
     return reason
+  }
+
+  /** As `forward` in main.ts. */
+  #forward(): number {
+    const outcome = takeShortCut(this.packet, flow)
+    if (outcome === LONG_WAY) return takeLongWay(this.packet)
+    const reason = outcome & Outcome.reasonMask
+    this.short[reason]!++
+    return reason
+  }
+
+  get rows(): Buffer[] {
+    return tables.TABLES.map((table) => {
+      const { bytes, base, capacity } = this.lab.tables.memoryOf(table)
+      return Buffer.from(bytes.buffer, bytes.byteOffset + base, capacity * table.struct.size)
+    })
   }
 
   /** The frame as it is now. */
@@ -186,6 +212,12 @@ test(`${FRAMES} frames, seed ${SEED}`, () => {
       writeFileSync(file, writePcap([frame]))
       assert.fail(`seed ${SEED}, frame ${i} (${file}): ${(error as Error).stack}`)
     }
+  }
+  tables.TABLES.forEach(({ name }, i) => {
+    assert.ok(one.rows[i]!.equals(other.rows[i]!), `one way leaves something else in ${name}`)
+  })
+  for (const reason of [Reason.toServer, Reason.toClient, Reason.notOurs]) {
+    assert.ok(one.short[reason]! > FRAMES / 1000, `short ways for reason ${reason}`)
   }
   for (const { lab } of copies) {
     lab.use()

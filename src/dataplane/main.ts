@@ -11,7 +11,7 @@
  * `forward` is all an engine calls. It counts the frame under exactly one reason, and `verdictOf` says what to do with
  * it; `flow` then tells where it leaves. A frame that is passed has not been changed.
  */
-import { u32 } from '../subset/integers.ts'
+import { startAnew, u32 } from '../subset/integers.ts'
 import type { Packet } from '../subset/packet.ts'
 import { row } from '../subset/struct.ts'
 import { EtherType } from '../wire/ethernet.ts'
@@ -27,6 +27,7 @@ import {
   returnLine,
 } from './connection.ts'
 import { endConnection } from './end-connection.ts'
+import { count } from './count.ts'
 import { clearFlow, Direction, Flow, FragmentKind } from './flow.ts'
 import { forwardBypass } from './forward-bypass.ts'
 import { forwardDirect } from './forward-direct.ts'
@@ -43,6 +44,7 @@ import { waitForFirst } from './oversize.ts'
 import { IS_IP, PARSED, readEthernet, readIpv4, readIpv6, readRest } from './parse.ts'
 import { SctpState } from './sctp.ts'
 import { rolesOf } from './service.ts'
+import { LONG_WAY, Outcome, takeShortCut } from './short-cut.ts'
 import { answerStray, NO_STRAY } from './stray.ts'
 import { advanceReply, advanceRequest, countReply, countRequest } from './state.ts'
 import { Switch } from './switch.ts'
@@ -50,7 +52,6 @@ import {
   connections,
   Forwarding,
   NONE,
-  reasons,
   Role,
   servers,
   settings,
@@ -65,14 +66,18 @@ import { Reason, Verdict, verdictOf } from './verdict.ts'
 /** What was found out about the frame last forwarded. */
 export const flow = Flow.local()
 
-const reasonAt = reasons.cursor()
-
 /** Decides about a frame and, if it goes on, rewrites it. The reason; `verdictOf(reason)` is the verdict. */
 export function forward(packet: Packet): u32 {
+  const outcome: u32 = takeShortCut(packet, flow)
+  return outcome === LONG_WAY ? takeLongWay(packet) : outcome & Outcome.reasonMask
+}
+
+/** What the short cut did not decide. */
+export function takeLongWay(packet: Packet): u32 {
+  startAnew()
   clearFlow(flow)
   const reason: u32 = decide(packet)
-  const counter = reasonAt.at(reason)
-  if (counter !== null) counter.addPackets(1)
+  count(reason)
   return reason
 }
 

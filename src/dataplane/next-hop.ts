@@ -9,7 +9,7 @@ import type { Packet } from '../subset/packet.ts'
 import { Ethernet, EtherType } from '../wire/ethernet.ts'
 import type { Flow } from './flow.ts'
 import { ETHERNET_BYTES, leaveLong, waitLong } from './oversize.ts'
-import { hops, NONE } from './tables.ts'
+import { hops, NONE, type Hop } from './tables.ts'
 import { isResolved } from './route.ts'
 import { Reason } from './verdict.ts'
 
@@ -23,17 +23,23 @@ export function sendTo(packet: Packet, flow: Flow, row: u32, reason: u32): u32 {
   if (flow.egress === 0) return Reason.noRoute
   const hop = hopAt.at(row)
   if (hop === null || !isResolved(hop)) return waitLong(packet, flow, row)
-  const ethernet = ethernetAt.at(packet, 0)
-  if (ethernet === null) return Reason.noRoom
-  ethernet.destinationHigh = hop.macHigh
-  ethernet.destinationLow = hop.macLow
-  ethernet.sourceHigh = hop.sourceHigh
-  ethernet.sourceLow = hop.sourceLow
+  if (!writeMacs(packet, hop)) return Reason.noRoom
   flow.egress = hop.interface
   flow.hop = row
   flow.mtu = hop.mtu === 0 ? NONE : hop.mtu
   if (u32(packet.length - ETHERNET_BYTES) > flow.mtu) return leaveLong(packet, flow, row, reason)
   return reason
+}
+
+/** The MAC addresses of the hop and of the interface to it. */
+export function writeMacs(packet: Packet, hop: Hop): boolean {
+  const ethernet = ethernetAt.at(packet, 0)
+  if (ethernet === null) return false
+  ethernet.destinationHigh = hop.macHigh
+  ethernet.destinationLow = hop.macLow
+  ethernet.sourceHigh = hop.sourceHigh
+  ethernet.sourceLow = hop.sourceLow
+  return true
 }
 
 /** After the outer header changed family, the frame's EtherType says so. */

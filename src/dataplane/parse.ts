@@ -66,7 +66,7 @@ export function readEthernet(packet: Packet): u32 {
 }
 
 /** Is a MAC address the ingress interface's own? An interface without a row takes every unicast address. */
-function isForHost(ingress: u32, high: u16, low: u32): boolean {
+export function isForHost(ingress: u32, high: u16, low: u32): boolean {
   if ((high & 0x0100) !== 0) return false // group bit: broadcast and multicast
   const own = ingressAt.at(ingress)
   if (own === null) return true

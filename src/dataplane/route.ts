@@ -189,6 +189,11 @@ function isCached(cached: u32, generation: u32): boolean {
   return (cached & HOP_BITS) !== 0 && cached >>> 20 === generation
 }
 
+/** The row of `hops` that is cached there, or NONE; of another generation: no row at all. */
+export function cachedHop(cached: u32, generation: u32): u32 {
+  return cached >>> 20 === generation ? u32((cached & HOP_BITS) - 1) : NONE
+}
+
 /** The row, its interface into `flow`; NONE where `findHop` has just found none, and said so itself. */
 function fromCache(flow: Flow, cached: u32): u32 {
   if ((cached & HOP_BITS) === 0) return NONE

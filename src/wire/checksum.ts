@@ -12,7 +12,7 @@
  * second is for the control plane.
  */
 import { ipToBytes } from '../base/ip.ts'
-import { u16, u32 } from '../subset/integers.ts'
+import { sumHalves, u16, u32 } from '../subset/integers.ts'
 import type { Packet } from '../subset/packet.ts'
 import { header } from '../subset/struct.ts'
 
@@ -46,7 +46,7 @@ export function applyDeltaPartial(sum: u16, delta: u32): u16 {
 /** The one's-complement sum of both halves: 32 bits to 16. */
 export function fold(sum: u32): u16 {
   const once: u32 = (sum & 0xffff) + (sum >>> 16)
-  return u16((once & 0xffff) + (once >>> 16))
+  return u16(once + (once >>> 16))
 }
 
 /** The sum with both halves of `value` added. */
@@ -107,12 +107,14 @@ export function sumFrame(packet: Packet, offset: u32, length: u32): u32 {
   return sum
 }
 
-/** The sum of the 20 bytes from byte `offset`, as an IPv4 header without options has; 0 if they are not there. */
+/**
+ * The sum, not folded, of the 20 bytes from byte `offset`, as an IPv4 header without options has; 0 if they are not
+ * there.
+ */
 export function sumTwenty(packet: Packet, offset: u32): u32 {
   const words = fiveAt.at(packet, offset)
   if (words === null) return 0
-  const half: u32 = add32(add32(add32(0, words.w0), words.w1), words.w2)
-  return add32(add32(half, words.w3), words.w4)
+  return sumHalves(words.w0, words.w1, words.w2, words.w3, words.w4)
 }
 
 // For the control plane, from here on.

@@ -33,6 +33,15 @@ export const Ipv4 = header('ipv4', {
   destination: 'u32',
 })
 
+/** The same twenty bytes as they are summed. */
+export const Ipv4Words = header('ipv4-words', {
+  word0: 'u32',
+  word1: 'u32',
+  word2: 'u32',
+  word3: 'u32',
+  word4: 'u32',
+})
+
 /** `versionAndLength` of a header without options. */
 export const IPV4_WITHOUT_OPTIONS = 0x45
 

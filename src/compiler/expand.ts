@@ -268,8 +268,19 @@ class Expansion implements Writer {
     const right = { ...immediate(1), symbol: capacityOf(table) }
     const label = none
     code.add({ op: 'branch', test: 'greaterOrEqual', width: 64, left: index, right, label })
-    const offset = rowBytes === 1 ? index : this.#alu('multiply', index, immediate(rowBytes))
+    const offset = this.#scaled(index, rowBytes, table)
     return this.#alu('add', this.#address(table, 0), offset)
+  }
+
+  /** The verifier knows its bound only if it is reckoned behind the comparison with this table's rows. */
+  #scaled(index: Register, rowBytes: number, table: string): Register {
+    if (rowBytes === 1) return index
+    const { code } = this
+    const to = code.register()
+    const below = capacityOf(table)
+    const right = immediate(rowBytes)
+    code.add({ op: 'alu', operator: 'multiply', width: 64, to, left: index, right, below })
+    return to
   }
 
   frame(offset: Operand, bytes: number, none: Label): Register {

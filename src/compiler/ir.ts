@@ -65,6 +65,8 @@ export type Operation =
       readonly op: 'alu'
       readonly operator: AluOperator
       readonly width: Width
+      /** What its left side is below, where the verifier must see that: nobody else's result will do. */
+      readonly below?: string
       readonly to: Register
       readonly left: Operand
       readonly right: Operand

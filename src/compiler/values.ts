@@ -251,7 +251,7 @@ class Values implements Known {
       case 'alu': {
         const pair = [show(read.left), show(read.right)]
         if (COMMUTATIVE.has(read.operator)) pair.sort()
-        return `${read.operator}${read.width} ${pair.join(' ')}`
+        return `${read.operator}${read.width} ${pair.join(' ')} ${read.below ?? ''}`
       }
       case 'swap':
         return `swap${read.bits} ${show(read.from)}`

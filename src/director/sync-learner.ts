@@ -68,6 +68,7 @@ export class SyncLearner {
   /** By line, the end that a record gave it: another there now is our own packets'. */
   readonly #ends: Uint32Array
   #toTry: Iterator<string> | undefined
+  #forgetAt = now()
 
   /** Into the tables in use. */
   constructor(director: Director) {
@@ -123,7 +124,7 @@ export class SyncLearner {
     const key = keyOf(record)
     // Whoever was heard of last goes last.
     this.#waiting.delete(key)
-    if (this.#waiting.size >= WAITING_MAX) this.#forgetOver()
+    if (this.#waiting.size >= WAITING_MAX && isAtOrAfter(now(), this.#forgetAt)) this.#forgetOver()
     if (this.#waiting.size >= WAITING_MAX) {
       this.counts.unbound++
       return
@@ -132,7 +133,9 @@ export class SyncLearner {
     this.counts.waiting++
   }
 
+  /** A second later at the earliest once more: it looks at all of them. */
   #forgetOver(): void {
+    this.#forgetAt = (now() + TICKS_PER_SECOND) >>> 0
     for (const [key, { until }] of this.#waiting) {
       if (isAtOrAfter(now(), until)) this.#waiting.delete(key)
     }

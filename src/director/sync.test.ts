@@ -487,3 +487,25 @@ test('firewall marks: connection and template name the mark, and find the servic
     1,
   )
 })
+
+test('those that wait are so many and no more; whose time is over makes room', () => {
+  const one = laboratory(ONE)
+  const other = laboratory()
+  const learner = new SyncLearner(other.director)
+  one.use()
+  establish(one)
+  const [record] = scan(one, new SyncScan())
+  const of = (i: number, timeoutS: number): SyncRecord => ({
+    ...record!,
+    client: [0, 0, 0xffff, 0x0b000000 + i],
+    timeoutS,
+  })
+  const most = 1 << 16
+  other.use()
+  for (let i = 0; i < most; i++) learner.take(of(i, 10))
+  learner.take(of(most, 10))
+  assert.deepEqual([learner.waiting, learner.counts.unbound], [most, 1])
+  other.sleep(11)
+  learner.take(of(most, 10))
+  assert.deepEqual([learner.waiting, learner.counts.unbound], [1, 1])
+})

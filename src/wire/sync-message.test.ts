@@ -49,6 +49,15 @@ const TOLD: Readonly<Record<string, readonly [0 | 1, ...string[]]>> = {
   ],
   udp: [1, 'ip4 17 state 0 masq inactive 10.1.0.10 45353 > 10.1.0.100 53 > 10.2.0.20 5353 300 s'],
   ipv6: [1, 'ip6 6 state 1 masq fd00:1::10 40080 > fd00:1::100 80 > fd00:2::20 8080 900 s'],
+  marked: [
+    1,
+    'ip4 0 state 0 masq template inactive 10.1.0.10 0 > 0.0.0.7 0 > 10.2.0.20 0 60 s mark 7',
+    'ip4 6 state 1 masq 10.1.0.10 44444 > 10.1.0.100 4444 > 10.2.0.20 4444 900 s mark 7',
+  ],
+  assured: [
+    1,
+    'ip4 0 state 1 masq template inactive 10.1.0.10 0 > 0.0.0.7 0 > 10.2.0.20 0 60 s mark 7',
+  ],
 }
 
 /** The same records written by us. */

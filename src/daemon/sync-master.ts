@@ -6,7 +6,7 @@
  * Where messages cannot leave they wait, and so does the walk: nothing is lost here, it is told later.
  */
 import type { SyncDaemon } from '../director/model.ts'
-import { SyncScan } from '../director/sync-scan.ts'
+import { SyncScan, type IsHeard } from '../director/sync-scan.ts'
 import { sysctl } from '../director/sysctls.ts'
 import * as tables from '../dataplane/tables.ts'
 import { MulticastSender } from '../kernel/multicast-socket.ts'
@@ -29,7 +29,7 @@ export class SyncMaster {
   readonly #daemon: SyncDaemon
   /** A power of two: each line's records always leave by the same, in their order. */
   readonly #ports: number
-  readonly #scan = new SyncScan()
+  readonly #scan: SyncScan
   #writers: SyncWriter[] = []
   #version: number | undefined
   #senders: MulticastSender[] = []
@@ -38,9 +38,16 @@ export class SyncMaster {
   /** Of the last message: null if it left, else errno's name. */
   problem: string | null = null
 
-  constructor(daemon: SyncDaemon, ports: number) {
+  /** `isHeard`: of lines that a backup daemon beside this one learnt. */
+  constructor(daemon: SyncDaemon, ports: number, isHeard: IsHeard) {
+    this.#scan = new SyncScan(isHeard)
     this.#daemon = daemon
     this.#ports = ports
+  }
+
+  /** How often the whole table was walked. */
+  get walks(): number {
+    return this.#scan.walks
   }
 
   /** Messages that wait for the network now. */

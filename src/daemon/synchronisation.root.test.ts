@@ -99,6 +99,31 @@ describe('connection synchronisation', { skip: notRoot }, () => {
     assert.deepEqual([...one.said, ...other.said], [])
   })
 
+  it('lets both be master and backup of each other, without an echo', async (context) => {
+    const [one, other] = [new End(context), new End(context)]
+    for (const [end, name] of [
+      [one, 'one'],
+      [other, 'other'],
+    ] as const) {
+      assert.equal(end.synchronisation.start({ ...REQUEST, interface: name }), null)
+      const backup = { ...REQUEST, role: 'backup', interface: name } as const
+      assert.equal(end.synchronisation.start(backup), null)
+    }
+    one.open(1000, CONNECTIONS)
+    other.open(2000, 1)
+    await until('all are known', () => other.count('created') === CONNECTIONS)
+    await until('the one is known', () => one.count('created') === 1)
+    // Two walks later there still is nothing to tell.
+    const before = [one, other].map((end) => end.count('walks'))
+    await until('both walked twice', () =>
+      [one, other].every((end, i) => end.count('walks') >= before[i]! + 2),
+    )
+    assert.deepEqual(
+      [one.count('connectionsSent'), other.count('connectionsSent')],
+      [CONNECTIONS, 1],
+    )
+  })
+
   it('leaves out what is malformed, or not meant for it', async (context) => {
     const end = new End(context)
     const backup = { ...REQUEST, role: 'backup', interface: 'other' } as const

@@ -10,6 +10,7 @@
 import type { Director } from '../director/director.ts'
 import type { OwnAddress } from '../director/hop-source.ts'
 import type { Refusal, SyncDaemon, SyncRequest, SyncRole } from '../director/model.ts'
+import type { IsHeard } from '../director/sync-scan.ts'
 import { sysctl } from '../director/sysctls.ts'
 import { isKernelError, type KernelError } from '../kernel/errno.ts'
 import type { Link } from '../kernel/link.ts'
@@ -116,7 +117,7 @@ export class Synchronisation {
   counters(): Record<string, number> {
     const [master, backup] = [this.#master, this.#backup]
     return {
-      ...(master && { ...master.counts, messagesWaiting: master.waiting }),
+      ...(master && { ...master.counts, messagesWaiting: master.waiting, walks: master.walks }),
       ...(backup && {
         ...backup.counts,
         ...backup.learner.counts,
@@ -168,7 +169,10 @@ export class Synchronisation {
     if (this.#master === undefined && this.#backup === undefined) this.#ports = sysctl('sync_ports')
     this.#timer ??= setInterval(() => this.#tick(), 1000 / TICKS_A_SECOND)
     const { director, use } = this.#with
-    if (daemon.role === 'master') return (this.#master ??= new SyncMaster(daemon, this.#ports))
+    if (daemon.role === 'master') {
+      const isHeard: IsHeard = (line, end) => this.#backup?.learner.isAsLearnt(line, end) ?? false
+      return (this.#master ??= new SyncMaster(daemon, this.#ports, isHeard))
+    }
     return (this.#backup ??= new SyncBackup(daemon, this.#ports, director, () => use()))
   }
 

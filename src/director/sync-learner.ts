@@ -165,9 +165,14 @@ export class SyncLearner {
     return true
   }
 
+  /** Is the line that is to end at `end` as it was learnt? Packets of our own have given it another since, if not. */
+  isAsLearnt(line: number, end: number): boolean {
+    return this.#ends[line] === end
+  }
+
   /** Did a packet of our own just say how it is? */
   #isFresh(index: number, line: tables.Connection): boolean {
-    if (this.#ends[index] === line.expires) return false
+    if (this.isAsLearnt(index, line.expires)) return false
     const lastPacket = line.expires - lifetimeOf(line)
     return ((now() - lastPacket) | 0) < FRESH_TICKS
   }

@@ -66,15 +66,22 @@ interface Rules {
   readonly againTicks: number
 }
 
+/** Is line `line`, which is to end at `end`, still as another master told it? */
+export type IsHeard = (line: number, end: number) => boolean
+
 export class SyncScan {
+  /** How often the whole table was walked. */
+  walks = 0
   #next = 0
   /** By line: whose it was when last seen, its status when it was told (0: it was not), and when it was to end. */
   readonly #whose: Uint32Array
   readonly #told: Uint32Array
   readonly #ends: Uint32Array
+  readonly #isHeard: IsHeard
 
-  /** Of the tables in use. */
-  constructor() {
+  /** Of the tables in use. What a line says as it was heard, of another master, is not told back. */
+  constructor(isHeard: IsHeard = () => false) {
+    this.#isHeard = isHeard
     const { capacity } = tables.connections.memory
     this.#whose = new Uint32Array(capacity)
     this.#told = new Uint32Array(capacity)
@@ -90,6 +97,7 @@ export class SyncScan {
     for (let left = Math.min(lines, capacity); left > 0 && count < recordsMax; left--) {
       const i = this.#next
       this.#next = i + 1 === capacity ? 0 : i + 1
+      if (this.#next === 0) this.walks++
       ;(line as unknown as Movable).base = base + i * tables.Connection.size
       if (line.owner <= BUSY || this.#isAsTold(i, line)) continue
       const urgency = this.#urgencyOf(i, line, rules)
@@ -113,6 +121,12 @@ export class SyncScan {
   #urgencyOf(i: number, line: tables.Connection, rules: Rules): Urgency {
     const { status } = line
     if ((status & Status.ended) !== 0) return Urgency.none
+    if ((status & Status.synced) !== 0 && this.#isHeard(i, line.expires)) {
+      this.#whose[i] = whoseIs(line)
+      this.#told[i] = status
+      this.#ends[i] = line.expires & ~RETRIES_MASK
+      return Urgency.none
+    }
     const whose = whoseIs(line)
     const isOther = this.#whose[i] !== whose
     if (isOther) {

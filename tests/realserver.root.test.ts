@@ -1,15 +1,18 @@
 /**
  * Real servers that end their tunnels in the kernel, by tc and by XDP, end to end: HTTP through `ipvsadm -i`, in every
- * kind of tunnel and every mixture of families, in frames that stand for many segments.
+ * kind of tunnel and every mixture of families, in frames that stand for many segments. Checksums are unfinished as far
+ * as the server, as between hosts of one machine, or finished on the way there, and the server's stack verifies them.
  *
  *   client ─ net1 ─┬─ director, with the VIPs
  *                  └─ server, `sluice realserver --engine kernel`
  */
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdirSync, readFileSync } from 'node:fs'
 import { createServer, request, type IncomingMessage } from 'node:http'
 import { after, before, describe, it } from 'node:test'
+import { Random } from '../src/base/random.ts'
 import { startCommand } from '../src/lab/commands.ts'
 import { Director } from '../src/lab/director.ts'
 import type { Family, Host } from '../src/lab/host.ts'
@@ -32,8 +35,10 @@ const KINDS = [
   '--tun-type gue --tun-port 6080 --tun-remcsum',
 ] as const
 const FIRST_PORT = 8000
+const SEED = Number(process.env['SLUICE_SEED'] ?? Date.now())
+const random = new Random(SEED)
 /** Goes out in frames that stand for many segments. */
-const LARGE = Buffer.alloc(1 << 20, 'large ')
+const LARGE = randomBytes(1 << 18)
 const SMALL = Buffer.from('small')
 const PATIENCE_MS = 10_000
 
@@ -57,8 +62,30 @@ interface EndReport {
   readonly tunnels: { readonly delivered: number; readonly kernel: KernelCounts }
 }
 
-for (const attach of ['tc', 'xdp'] as const) {
-  describe(`a real server that ends tunnels by ${attach}`, { skip: notRoot }, () => {
+/** Of so many bytes, by SEED. */
+function randomBytes(length: number): Buffer {
+  const words = Uint32Array.from({ length: Math.ceil(length / 4) }, () => random.next32())
+  return Buffer.from(words.buffer, 0, length)
+}
+
+function hashOf(data: Buffer): string {
+  return createHash('sha256').update(data).digest('hex')
+}
+
+/** TCP segments whose checksum was wrong. */
+function wrongSums(host: Host): number {
+  const text = host.run(() => readFileSync('/proc/thread-self/net/snmp', 'utf8'))
+  const [names, values] = text.split('\n').filter((line) => line.startsWith('Tcp:'))
+  return Number(values!.split(' ')[names!.split(' ').indexOf('InCsumErrors')])
+}
+
+for (const [attach, sums] of [
+  ['tc', 'unfinished'],
+  ['tc', 'finished'],
+  ['xdp', 'finished'],
+] as const) {
+  const name = `a real server that ends tunnels by ${attach}, checksums ${sums}`
+  describe(name, { skip: notRoot }, () => {
     const folder = labFolder()
     let lan: Lan
     let client: Host
@@ -68,9 +95,9 @@ for (const attach of ['tc', 'xdp'] as const) {
     let realServer: Awaited<ReturnType<typeof startCommand>>
     const sites = PORTS.map(() =>
       createServer((asked, answer) => {
-        let bytes = 0
-        asked.on('data', (chunk: Buffer) => (bytes += chunk.length))
-        asked.on('end', () => answer.end(`${bytes} to ${asked.socket.localAddress}`))
+        const hash = createHash('sha256')
+        asked.on('data', (chunk: Buffer) => hash.update(chunk))
+        asked.on('end', () => answer.end(`${hash.digest('hex')} to ${asked.socket.localAddress}`))
       }),
     )
 
@@ -86,7 +113,7 @@ for (const attach of ['tc', 'xdp'] as const) {
         return host
       })
       ;[client, server] = others as [Host, Host]
-      if (attach === 'xdp') lan.readyForXdp('server', 'net1')
+      if (sums === 'finished') lan.readyForXdp('server', 'net1')
       for (const family of FAMILIES) director!.addAddress('net1', vipOf(family), HOST_BITS[family])
       const [running] = await Promise.all([
         Director.start(director!, ['net1'], 'kernel', folder),
@@ -127,7 +154,7 @@ for (const attach of ['tc', 'xdp'] as const) {
     }
 
     const wanted = (inner: Family, data: Buffer) =>
-      `${data.length} to ${inner === 4 ? '::ffff:' : ''}${vipOf(inner)}`
+      `${hashOf(data)} to ${inner === 4 ? '::ffff:' : ''}${vipOf(inner)}`
 
     async function stop(): Promise<EndReport> {
       realServer.kill('SIGTERM')
@@ -140,8 +167,12 @@ for (const attach of ['tc', 'xdp'] as const) {
       it(`takes HTTP out of them: ${flags || 'IPIP'}`, async () => {
         for (const outer of FAMILIES) {
           for (const inner of FAMILIES) {
-            const said = await upload(inner, portOf(kind, outer), LARGE)
-            assert.equal(said, wanted(inner, LARGE), `IPv${inner} in IPv${outer}`)
+            const sizes = [random.below(3000), random.below(1 << 17)]
+            for (const data of [LARGE, ...sizes.map(randomBytes)]) {
+              const said = await upload(inner, portOf(kind, outer), data)
+              const what = `IPv${inner} in IPv${outer}, ${data.length} bytes, SLUICE_SEED=${SEED}`
+              assert.equal(said, wanted(inner, data), what)
+            }
           }
         }
       })
@@ -154,6 +185,7 @@ for (const attach of ['tc', 'xdp'] as const) {
       const counted = Object.entries(tunnels.kernel).filter(([, count]) => count > 0)
       assert.deepEqual(counted.map(([name]) => name).sort(), ['gre', 'gue', 'ipip'])
       assert.equal(programs(), 0)
+      assert.equal(wrongSums(server), 0, `SLUICE_SEED=${SEED}`)
     })
 
     it('goes on without its daemon, and with the next', async () => {

@@ -4,7 +4,8 @@
  *   generator ── veth ──► director: NAT to one real server ── veth ──► sink
  *
  * The peer is the same director without Sluice: the kernel's own forwarding of the same frames, sent to the server
- * itself. That is no load balancing, only the price of the way; it runs on the generator's core, within its call.
+ * itself. That is no load balancing, only the price of the way; it runs on the generator's core, within its call, and
+ * so does Sluice in the kernel.
  *
  * `frames/s` is what arrived at the sink. `a core` divides by the CPU time that the director's process took.
  */
@@ -13,7 +14,7 @@ import { mkdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { ControlClient } from '../src/control/client.ts'
 import { getLink } from '../src/kernel/link.ts'
-import { Director } from '../src/lab/director.ts'
+import { Director, type EngineChoice } from '../src/lab/director.ts'
 import type { Host } from '../src/lab/host.ts'
 import { Lan } from '../src/lab/lan.ts'
 import { clearLab, labFolder, labPrefix } from '../src/lab/leftovers.ts'
@@ -24,6 +25,7 @@ import { cpuOf, forwardingSite, type ForwardingSite, PORT, SERVER, VIP } from '.
 const SECONDS = 3
 const ROUNDS = 3
 const FLOWS = 1000
+const ENGINES = ['v8', 'kernel'] as const satisfies readonly EngineChoice[]
 
 interface Run {
   readonly perSecond: number
@@ -33,7 +35,7 @@ interface Run {
 const lan = new Lan(labPrefix())
 try {
   const bench = forwardingSite(lan)
-  const rows = [['frame', 'plain forwarding, frames/s', 'Sluice, frames/s', 'ratio', 'a core']]
+  const rows = [['frame', 'plain, frames/s', 'V8', 'ratio', 'a core', 'kernel, by tc', 'ratio']]
   for (const bytes of [60, 1514]) rows.push(await compare(bench, bytes))
   printTable(rows)
 } finally {
@@ -42,32 +44,39 @@ try {
 }
 
 async function compare(bench: ForwardingSite, bytes: number): Promise<string[]> {
-  let plain = 0
-  for (let i = 0; i < ROUNDS; i++) {
-    const { perSecond } = await run(bench, `${SERVER}:${PORT}`, bytes)
-    plain = Math.max(plain, perSecond)
+  const plain = await best(() => run(bench, `${SERVER}:${PORT}`, bytes))
+  const row = [`${bytes} bytes`, thousands(plain.perSecond)]
+  for (const engine of ENGINES) {
+    const now = await measure(bench, bytes, engine)
+    row.push(thousands(now.perSecond), (now.perSecond / plain.perSecond).toFixed(2))
+    if (engine === 'v8') row.push(thousands((now.perSecond * SECONDS) / now.cpuS))
   }
-  const folder = `${labFolder()}/${bytes}`
+  return row
+}
+
+/** With Sluice in between. */
+async function measure(bench: ForwardingSite, bytes: number, engine: EngineChoice): Promise<Run> {
+  const folder = `${labFolder()}/${engine}-${bytes}`
   mkdirSync(folder)
-  const director = await Director.start(bench.director, ['net1', 'net2'], 'v8', folder)
+  const director = await Director.start(bench.director, ['net1', 'net2'], engine, folder)
   await director.ipvsadm(`-A -u ${VIP}:${PORT} -s rr`)
   await director.ipvsadm(`-a -u ${VIP}:${PORT} -r ${SERVER}:${PORT} -m`)
   const control = await ControlClient.connect(`${folder}/sluice.sock`)
   const { pid } = await control.call('status', {})
   control.close()
-  let best: Run = { perSecond: 0, cpuS: 1 }
-  for (let i = 0; i < ROUNDS; i++) {
-    const now = await run(bench, `${VIP}:${PORT}`, bytes, pid)
-    if (now.perSecond > best.perSecond) best = now
-  }
+  const result = await best(() => run(bench, `${VIP}:${PORT}`, bytes, pid))
   await director.stop()
-  return [
-    `${bytes} bytes`,
-    thousands(plain),
-    thousands(best.perSecond),
-    (best.perSecond / plain).toFixed(2),
-    thousands((best.perSecond * SECONDS) / best.cpuS),
-  ]
+  return result
+}
+
+/** Of some rounds the one in which most arrived. */
+async function best(round: () => Promise<Run>): Promise<Run> {
+  let found: Run = { perSecond: 0, cpuS: 1 }
+  for (let i = 0; i < ROUNDS; i++) {
+    const now = await round()
+    if (now.perSecond > found.perSecond) found = now
+  }
+  return found
 }
 
 function thousands(count: number): string {

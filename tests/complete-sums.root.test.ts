@@ -3,8 +3,8 @@
  * cards deliver them. Under tc the packet path writes into a frame, and that sum stays what it was.
  *
  * Out of a network card the frame leaves as it is, and nobody looks at the sum. A stack on the same machine finds that
- * the sum does not fit the new address, adds up the bytes itself (__skb_checksum_validate_complete) and takes the packet
- * if they are right, and only then.
+ * the sum does not fit the new address, adds up the bytes itself (__skb_checksum_validate_complete) and takes the
+ * packet if they are right, and only then.
  *
  *   client ─ net1 ─ port ─ bridge1, director ─ cable ─ server
  *

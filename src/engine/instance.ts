@@ -14,9 +14,13 @@
 import { fstatSync, mkdirSync, openSync, readdirSync, rmdirSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { assert } from '../base/assert.ts'
-import { findBpfFilesystem, mountedBpfFilesystem } from '../kernel/bpf-filesystem.ts'
+import {
+  findBpfFilesystem,
+  mountedBpfFilesystem,
+  type BpfFilesystem,
+} from '../kernel/bpf-filesystem.ts'
 import { unpin } from '../kernel/bpf-pin.ts'
-import { isKernelError, toKernelError } from '../kernel/errno.ts'
+import { isKernelError, KernelError, toKernelError } from '../kernel/errno.ts'
 import { close, tryLockFile } from '../kernel/ffi.ts'
 import { EngineProblem } from './engine.ts'
 
@@ -52,10 +56,10 @@ export class Instance {
 
   /**
    * The instance of that name, made if there is none, for this object alone. Throws EngineProblem if another process
-   * has it, KernelError where there can be no bpffs.
+   * has it, and where there can be no bpffs.
    */
   static take(name: string): Instance {
-    const { path, isLasting } = findBpfFilesystem()
+    const { path, isLasting } = findPlace()
     const folder = join(path, FOLDER, name)
     for (let i = 0; i < TRIES; i++) {
       const lock = openFolder(folder)
@@ -127,6 +131,20 @@ export class Instance {
     } finally {
       this.release()
     }
+  }
+}
+
+/** Throws EngineProblem. */
+function findPlace(): BpfFilesystem {
+  try {
+    return findBpfFilesystem()
+  } catch (error) {
+    if (!(error instanceof KernelError)) throw error
+    throw new EngineProblem(
+      `no file system for BPF is mounted, and this process cannot mount one (${error.message}): ` +
+        'as root, `mount -t bpf bpf /sys/fs/bpf`',
+      true,
+    )
   }
 }
 

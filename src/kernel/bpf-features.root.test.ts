@@ -7,9 +7,10 @@ import { notRoot, until } from '../../tests/kernel/own-network.ts'
 import { createTwoHosts } from '../../tests/kernel/two-hosts.ts'
 import { encode } from '../bpf/encode.ts'
 import * as i from '../bpf/instruction.ts'
-import { probeBpf, type Fact } from './bpf-features.ts'
+import { explainRefusal, probeBpf, type Fact } from './bpf-features.ts'
 import { createMap, mapMemory, type MapShape } from './bpf-map.ts'
 import { loadProgram } from './bpf-program.ts'
+import { KernelError } from './errno.ts'
 import { close } from './ffi.ts'
 import { changeOffloads } from './offload.ts'
 import { addClsact, addFilter } from './tc-filter.ts'
@@ -48,6 +49,18 @@ describe('features of BPF', { skip: notRoot }, () => {
       assert.equal(features.lacks.has(fact as Fact), !has, fact)
     }
     for (const sentence of features.lacks.values()) assert.match(sentence, /^this kernel/)
+  })
+
+  it('say who is refused, and by what', () => {
+    const [EPERM, EACCES, EINVAL, ENOSYS] = [1, 13, 22, 38]
+    const sentences = [EPERM, EACCES, ENOSYS, EINVAL].map((errno) =>
+      explainRefusal(new KernelError('load BPF program x', errno)),
+    )
+    const [permitted, access, built, other] = sentences
+    assert.match(permitted!, /^this process is not permitted to use BPF: .*CAP_BPF.*seccomp/)
+    assert.equal(access, permitted)
+    assert.match(built!, /^this kernel was built without BPF/)
+    assert.match(other!, /^this kernel refuses BPF: load BPF program x: .*EINVAL/)
   })
 
   it('leave nothing behind', () => {

@@ -3,9 +3,10 @@
  *
  * Each fact is tried in the smallest way that proves it: a program of a few instructions that the kernel takes or
  * refuses, a map that is made and closed, an attachment to the loopback device of a network namespace made for it.
- * Nothing of it remains. All of it takes some 200 ms, half of them for reading the kernel's own types (skBuff).
+ * Nothing of it remains. All of it takes some 200 ms, half of them for reading the kernel's own types (skBuff). Who may
+ * not make a network namespace (CAP_SYS_ADMIN) is believed to have what would be tried in one: attaching will show.
  *
- * What comes with 5.15, the floor, is still tried where systems are built without it. Sentences are for operators.
+ * What is older than the floor, 6.0, is still tried where systems are built without it. Sentences are for operators.
  */
 import { readFileSync } from 'node:fs'
 import { describeProgram, type FunctionAt } from '../bpf/debug-lines.ts'
@@ -17,7 +18,7 @@ import { attachTcx, attachXdp } from './bpf-link.ts'
 import { createMap, mapMemory, type MapShape } from './bpf-map.ts'
 import { loadBtf, loadProgram, type ProgramImage, type ProgramType } from './bpf-program.ts'
 import { ProgramBench } from './bpf-run.ts'
-import { KernelError } from './errno.ts'
+import { isKernelError, KernelError } from './errno.ts'
 import { close, setrlimit } from './ffi.ts'
 import { inScratchNamespace } from './netns.ts'
 import { openRtnetlink } from './rtnetlink.ts'
@@ -81,6 +82,7 @@ const LARGE_VALUE = (32 << 20) + 8
 /** Kernel functions are only for programs that say so. */
 const KERNEL_FUNCTION_LICENCE = 'GPL'
 const LOOPBACK = 1
+const NO_INTERFACE = 0x7fffffff
 /** RLIMIT_MEMLOCK: what BPF was charged to before Linux 5.11. */
 const MEMLOCK = 8
 const UNLIMITED = 2n ** 64n - 1n
@@ -91,16 +93,35 @@ export function probeBpf(): BpfFeatures {
   const lacks = new Map<Fact, string>()
   const failure = refusalOf(() => load('xdp', RETURN_0))
   if (failure !== undefined) {
-    lacks.set('canLoad', `${SENTENCES.canLoad}: ${failure.message}`)
+    lacks.set('canLoad', explainRefusal(failure))
     return { has: factsBut(FACTS), lacks, skBuff: undefined }
   }
+  const cannotIsolate = isKernelError(
+    refusalOf(() => inScratchNamespace(() => undefined)),
+    'EPERM',
+  )
   for (const [fact, trial] of Object.entries(TRIALS) as [Fact, () => void][]) {
+    if (cannotIsolate && NEEDS_NAMESPACE.has(fact)) continue
     if (refusalOf(trial) !== undefined) lacks.set(fact, SENTENCES[fact])
   }
   const skBuff = findSkBuffAccess()
   if (skBuff === undefined) lacks.set('skBuff', SENTENCES.skBuff)
   return { has: factsBut([...lacks.keys()]), lacks, skBuff }
 }
+
+/** Why not even the smallest program can be loaded: not permitted, or no BPF at all. */
+export function explainRefusal(failure: KernelError): string {
+  if (['EPERM', 'EACCES'].includes(failure.code)) return NOT_PERMITTED
+  if (failure.code === 'ENOSYS') return NO_BPF
+  return `${SENTENCES.canLoad}: ${failure.message}`
+}
+const NOT_PERMITTED =
+  'this process is not permitted to use BPF: it takes root (or CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN), a kernel that ' +
+  'is not locked down, and no filter of system calls (seccomp) against bpf(2)'
+const NO_BPF =
+  'this kernel was built without BPF (CONFIG_BPF_SYSCALL), or a filter of system calls (seccomp) hides it'
+
+const NEEDS_NAMESPACE: ReadonlySet<Fact> = new Set(['xdpLinks', 'tcFilters'])
 
 /** Each throws KernelError, or does what its fact says. */
 const TRIALS: Readonly<Partial<Record<Fact, () => void>>> = {
@@ -123,7 +144,12 @@ const TRIALS: Readonly<Partial<Record<Fact, () => void>>> = {
   jiffies: () => load('xdp', [i.call(Helper.jiffies64), ...RETURN_0]),
   xdpLinks: () =>
     withProgram('xdp', (fd) => inScratchNamespace(() => close(attachXdp(fd, LOOPBACK, 'generic')))),
-  tcx: () => withProgram('tc', (fd) => inScratchNamespace(() => close(attachTcx(fd, LOOPBACK)))),
+  tcx: () =>
+    withProgram('tc', (fd) => {
+      // Kernels without it do not come to look for the interface.
+      const refusal = refusalOf(() => close(attachTcx(fd, NO_INTERFACE)))
+      if (!isKernelError(refusal, 'ENODEV')) throw refusal ?? new KernelError('attach', ENOSYS)
+    }),
   tcFilters: () => withProgram('tc', tryFilter),
   pins: () => {
     if (!knowsFilesystem('bpf')) throw new KernelError('mount bpf', ENODEV)

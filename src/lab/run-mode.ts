@@ -53,7 +53,7 @@ export async function runMode(lan: Lan, mode: Mode, options: ModeOptions): Promi
   if (attach === 'xdp') for (const network of interfaces) lan.readyForXdp('director', network)
   const [director] = await Promise.all([
     Director.start(lan.host('director'), interfaces, wish, folder, { attach }),
-    ...mode.servers.map((server) => startServer(lan.host(server.name), mode, server, folder)),
+    ...mode.servers.map((server) => startServer(lan.host(server.name), mode, server, options)),
   ])
   await configure(director, mode)
   const measured = await runTraffic(lan, mode, director, options)
@@ -63,10 +63,16 @@ export async function runMode(lan: Lan, mode: Mode, options: ModeOptions): Promi
   return { engine, attached, evidence: { mode, ...measured, counted, stoppedCleanly } }
 }
 
-async function startServer(host: Host, mode: Mode, plan: HostPlan, folder: string): Promise<void> {
+async function startServer(
+  host: Host,
+  mode: Mode,
+  plan: HostPlan,
+  { folder, attach }: ModeOptions,
+): Promise<void> {
   const { directReply, vip } = mode
   if (directReply !== undefined) {
     const args = ['realserver', '--vip', vip, '--mode', directReply, '--name', host.namespace]
+    if (directReply === 'tun') args.push('--attach', attach)
     await startCommand(host, 'sluice', args, `${folder}/${plan.name}.log`)
   }
   await startRealServer(host, folder, directReply === undefined ? addressOf(plan) : vip)

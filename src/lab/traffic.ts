@@ -15,8 +15,13 @@ import type { RequestKind, RequestResult } from './request-result.ts'
 import { startScript } from './script.ts'
 import { SLOWNESS } from './slowness.ts'
 
-/** A phase lasts until that many requests of each kind began and ended in it. */
-const REQUESTS_PER_PHASE: Readonly<Record<RequestKind, number>> = { new: 180, kept: 180, udp: 90 }
+/** A phase lasts until that many requests of each kind began and ended in it; on a slow machine fewer. */
+const SCALE = SLOWNESS > 1 ? 1 / 6 : 1
+const REQUESTS_PER_PHASE: Readonly<Record<RequestKind, number>> = {
+  new: 180 * SCALE,
+  kept: 180 * SCALE,
+  udp: 90 * SCALE,
+}
 const PHASE_MAX_MS = 30_000 * SLOWNESS
 
 /** Who asks: how many of each kind at a time, and how long each of them pauses between two requests. */

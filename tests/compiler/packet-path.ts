@@ -2,7 +2,8 @@
  * The packet path, compiled here and now, in this kernel: tables in its maps, frames by test runs. What an engine would
  * do with it, without interfaces.
  */
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Artefact } from '../../src/bpf/artefact.ts'
 import { toArtefact } from '../../src/compiler/artefact.ts'
 import { checkProgram, type CheckedProgram } from '../../src/compiler/check.ts'
@@ -36,11 +37,23 @@ export function checkedPacketPath(): CheckedProgram {
   return checked
 }
 
-/** The artefact; with 'set', `now` is what the test says. */
+/**
+ * The artefact; with 'set', `now` is what the test says. From the folder COMPILED_PATHS if it is there, where it is also
+ * put: for machines on which compiling takes minutes (tools/prove-kernel.mjs).
+ */
 export function compilePacketPath(
   attachment: Attachment,
   options: Partial<CompileOptions> = {},
 ): Artefact {
+  const folder = process.env['COMPILED_PATHS']
+  if (folder === undefined) return compileHere(attachment, options)
+  const name = `${attachment} ${JSON.stringify(options)}`.replaceAll(/\W+/g, '-')
+  const file = join(folder, `${name}.json`)
+  if (!existsSync(file)) writeFileSync(file, JSON.stringify(compileHere(attachment, options)))
+  return JSON.parse(readFileSync(file, 'utf8')) as Artefact
+}
+
+function compileHere(attachment: Attachment, options: Partial<CompileOptions>): Artefact {
   const compiled = compile(checkedPacketPath(), MAIN, 'act', {
     attachment,
     clock: 'set',

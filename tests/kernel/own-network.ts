@@ -7,6 +7,7 @@ import { extname, join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { unshare } from '../../src/kernel/ffi.ts'
+import { SLOWNESS } from '../../src/lab/slowness.ts'
 
 const CLONE_NEWNET = 0x40000000
 
@@ -50,9 +51,9 @@ export function addVeth(one: string, other: string): [Link, Link] {
 
 /** Waits until `isTrue`, for 5 seconds at most. */
 export async function until(what: string, isTrue: () => boolean): Promise<void> {
-  const end = performance.now() + 5000
+  const end = performance.now() + 5000 * SLOWNESS
   while (!isTrue()) {
-    if (performance.now() > end) throw new Error(`not in 5 s: ${what}`)
+    if (performance.now() > end) throw new Error(`not in ${5 * SLOWNESS} s: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
 }

@@ -2,8 +2,8 @@
 //
 //   node tools/prove-kernel.mjs [--only STEP,…] [--kernel PACKAGE] [--kvm]      as for kernel-vm.mjs: Debian 12's 6.1
 //
-// By hand, as root, after `npm run build`. Emulated on a quiet machine it takes half an hour. The machine gets a copy of
-// what it runs in its memory, with the packet path compiled for the tests. Steps, one after the other:
+// By hand, as root, after `npm run build`. Emulated on a quiet machine it takes half an hour. The machine gets a copy
+// of what it runs in its memory, with the packet path compiled for the tests. Steps, one after the other:
 //
 //   load       every program as it is built, into tables of full size; what the verifier says
 //   path       the packet path frame by frame beside V8, by XDP and by tc, in general and for IPv4 alone

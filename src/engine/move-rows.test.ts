@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { layOutRow, type Fields } from '../subset/struct.ts'
-import { moveRows, planMove } from './move-rows.ts'
+import { planMove, RowMover } from './move-rows.ts'
 
 const ROWS = 3
 
@@ -20,7 +20,7 @@ function moved(theirs: Fields, ours: Fields): Record<string, string>[] {
   const target = new Uint8Array(ROWS * to.size).fill(0xee)
   const plan = planMove(from, to)
   assert.ok(typeof plan === 'object', String(plan))
-  moveRows(plan, ROWS, memoryOf(source), memoryOf(target))
+  new RowMover(plan, ROWS, memoryOf(source), memoryOf(target)).run()
   return Array.from({ length: ROWS }, (_, row) => {
     const bytes = Buffer.from(target.buffer, row * to.size, to.size)
     return Object.fromEntries(
@@ -62,8 +62,30 @@ describe('rows of one layout into rows of another', () => {
     const [from, to] = [shapeOf({ a: 'u16', b: 'u16' }), shapeOf({ b: 'u32', a: 'u32' })]
     const plan = planMove(from, to)
     assert.ok(typeof plan === 'object')
-    moveRows(plan, 1, memoryOf(Uint8Array.of(1, 2, 3, 4)), memoryOf(target))
+    new RowMover(plan, 1, memoryOf(Uint8Array.of(1, 2, 3, 4)), memoryOf(target)).run()
     assert.deepEqual([...target], [3, 4, 0, 0, 1, 2, 0, 0])
+  })
+
+  it('again what has changed, to nothing, too', () => {
+    const shape = shapeOf({ a: 'u32' })
+    const [source, target] = [new Uint8Array(12), new Uint8Array(12)]
+    const plan = planMove(shape, shape)
+    assert.ok(typeof plan === 'object')
+    const mover = new RowMover(plan, ROWS, memoryOf(source), memoryOf(target))
+    const [from, to] = [source, target].map(({ buffer }) => new Uint32Array(buffer)) as [
+      Uint32Array,
+      Uint32Array,
+    ]
+    for (const rows of [
+      [0, 7, 0],
+      [0x80000000, 8, 0],
+      [0, 0, 0],
+      [0, 0, 9],
+    ]) {
+      from.set(rows)
+      mover.run()
+      assert.deepEqual([...to], rows)
+    }
   })
 
   it('tells of a field that became too narrow', () => {

@@ -19,6 +19,7 @@ interface Stretch {
   readonly length: number
 }
 
+/** From where to where in a row. */
 export interface RowMove {
   readonly fromSize: number
   readonly toSize: number
@@ -46,40 +47,59 @@ export function planMove(from: Shape, to: Shape): RowMove | string {
   return { fromSize: from.size, toSize: to.size, stretches }
 }
 
-/** `rows` of them. */
-export function moveRows(move: RowMove, rows: number, from: Memory, to: Memory): void {
-  const { fromSize, toSize, stretches } = move
-  const source = bytesOf(from, rows * fromSize)
-  const target = bytesOf(to, rows * toSize)
-  const [only] = stretches
-  if (stretches.length === 1 && only!.length === fromSize && fromSize === toSize) {
-    target.set(source)
-    return
+/**
+ * The rows of one table, as often as they are wanted. Those that were never used are looked at and not touched: of a
+ * table of 128 MiB mostly little is in use.
+ */
+export class RowMover {
+  readonly #move: RowMove
+  readonly #from: Uint8Array
+  readonly #to: Uint8Array
+  /** Of each row whether it was ever anything but zero. */
+  readonly #wasUsed: Uint8Array
+
+  /** `rows`: how many there are in both. */
+  constructor(move: RowMove, rows: number, from: Memory, to: Memory) {
+    this.#move = move
+    this.#from = bytesOf(from, rows * move.fromSize)
+    this.#to = bytesOf(to, rows * move.toSize)
+    this.#wasUsed = new Uint8Array(rows)
   }
-  for (const { from: at, to: into, length } of stretches) {
-    const isInWords = (at | into | length | fromSize | toSize) % 4 === 0
-    if (isInWords) moveWords(source, target, [at, into, length, fromSize, toSize], rows)
-    else moveBytes(source, target, [at, into, length, fromSize, toSize], rows)
+
+  run(): void {
+    const { fromSize, toSize, stretches } = this.#move
+    const places = stretches.flatMap(({ from, to, length }) => [from, to, length])
+    const isInWords = [fromSize, toSize, ...places].every((bytes) => bytes % 4 === 0)
+    if (isInWords) this.#runBy(wordsOf(this.#from), wordsOf(this.#to), 4)
+    else this.#runBy(this.#from, this.#to, 1)
+  }
+
+  /** `unit`: bytes of an element. */
+  #runBy(from: Uint8Array | Uint32Array, to: Uint8Array | Uint32Array, unit: 1 | 4): void {
+    const wasUsed = this.#wasUsed
+    const [fromSize, toSize] = [this.#move.fromSize / unit, this.#move.toSize / unit]
+    const places = this.#move.stretches.flatMap(({ from: at, to: into, length }) => [
+      at / unit,
+      into / unit,
+      length / unit,
+    ])
+    for (let row = 0; row < wasUsed.length; row++) {
+      const first = row * fromSize
+      if (wasUsed[row] === 0 && isZero(from, first, fromSize)) continue
+      wasUsed[row] = 1
+      for (let k = 0; k < places.length; k += 3) {
+        const [source, target] = [first + places[k]!, row * toSize + places[k + 1]!]
+        const length = places[k + 2]!
+        for (let i = 0; i < length; i++) to[target + i] = from[source + i]!
+      }
+    }
   }
 }
 
-type Places = readonly [at: number, into: number, length: number, fromSize: number, toSize: number]
-
-function moveWords(source: Uint8Array, target: Uint8Array, places: Places, rows: number): void {
-  const [at, into, length, fromSize, toSize] = places.map((bytes) => bytes >>> 2) as [...Places]
-  const [from, to] = [wordsOf(source), wordsOf(target)]
-  for (let row = 0; row < rows; row++) {
-    const [first, next] = [row * fromSize + at, row * toSize + into]
-    for (let i = 0; i < length; i++) to[next + i] = from[first + i]!
-  }
-}
-
-function moveBytes(from: Uint8Array, to: Uint8Array, places: Places, rows: number): void {
-  const [at, into, length, fromSize, toSize] = places
-  for (let row = 0; row < rows; row++) {
-    const [first, next] = [row * fromSize + at, row * toSize + into]
-    for (let i = 0; i < length; i++) to[next + i] = from[first + i]!
-  }
+function isZero(elements: Uint8Array | Uint32Array, first: number, count: number): boolean {
+  let all = 0
+  for (let i = first; i < first + count; i++) all |= elements[i]!
+  return all === 0
 }
 
 function bytesOf({ bytes, base }: Memory, length: number): Uint8Array {

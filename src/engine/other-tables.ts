@@ -2,7 +2,8 @@
  * Tables of another release, in charge of an instance until ours are. Its programs forward by them all the while.
  *
  *   1. ours are made beside them, our programs loaded on ours
- *   2. `hold`: theirs opens no connection any more; who wants one tries again, as TCP does after a second
+ *   2. `hold`: theirs opens no connection any more; who wants one tries again, as TCP does after a second, and with
+ *      UDP whoever cares for an answer
  *   3. `moveInto`: what has the same name, at the same index
  *   4. ours are put in charge, and on every interface our program comes in place of theirs, in one step each
  *   5. ours open connections; `remove`
@@ -18,11 +19,17 @@ import { settings, TABLES } from '../dataplane/tables.ts'
 import type { TableSet } from '../subset/table.ts'
 import { EngineProblem } from './engine.ts'
 import type { Instance } from './instance.ts'
-import { moveRows, planMove, type RowMove } from './move-rows.ts'
+import { planMove, RowMover, type RowMove } from './move-rows.ts'
 import { closeTable, openTable, readDescription, type KernelTable } from './table-maps.ts'
 
 /** Of so many new connections one is dropped. */
 const ALL = 1
+
+/** What only the control plane writes: while none runs it does not change. */
+const STILL: ReadonlySet<string> = new Set([
+  ...['addressRoles', 'serviceIndex', 'serverOrigins', 'natServers', 'pool', 'timeouts', 'sysctls'],
+  ...['hops', 'routeNodes', 'neighbourIndex', 'interfaces'],
+])
 
 interface OtherTable {
   readonly shape: TableShape
@@ -41,6 +48,7 @@ export class OtherTables {
   readonly capacities: Readonly<Record<string, number>>
   readonly #tables: ReadonlyMap<string, OtherTable>
   readonly #moves: readonly Move[]
+  readonly #movers = new Map<string, RowMover>()
 
   private constructor(tables: ReadonlyMap<string, OtherTable>, moves: readonly Move[]) {
     this.#tables = tables
@@ -85,12 +93,16 @@ export class OtherTables {
     this.#setting('dropRate')?.fill(dropRate)
   }
 
-  /** All that has a place in ours. May be called again: what has changed meanwhile is brought up to date. */
+  /** All that has a place in ours; when called again, what may have changed. */
   moveInto(set: TableSet): void {
     for (const { to, from, how } of this.#moves) {
+      const known = this.#movers.get(to.name)
+      if (known !== undefined && STILL.has(to.name)) continue
       const { rows, mapping } = from.table
       const memory = { capacity: rows, bytes: new DataView(mapping.buffer), base: 0 }
-      moveRows(how, rows, memory, set.memoryOf(to))
+      const mover = known ?? new RowMover(how, rows, memory, set.memoryOf(to))
+      this.#movers.set(to.name, mover)
+      mover.run()
     }
   }
 

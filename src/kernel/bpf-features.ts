@@ -116,8 +116,8 @@ export function explainRefusal(failure: KernelError): string {
   return `${SENTENCES.canLoad}: ${failure.message}`
 }
 const NOT_PERMITTED =
-  'this process is not permitted to use BPF: it takes root (or CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN), a kernel that ' +
-  'is not locked down, and no filter of system calls (seccomp) against bpf(2)'
+  'this process is not permitted to use BPF: it takes root (or CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN), a kernel ' +
+  'that is not locked down, and no filter of system calls (seccomp) against bpf(2)'
 const NO_BPF =
   'this kernel was built without BPF (CONFIG_BPF_SYSCALL), or a filter of system calls (seccomp) hides it'
 

@@ -38,8 +38,8 @@ export function checkedPacketPath(): CheckedProgram {
 }
 
 /**
- * The artefact; with 'set', `now` is what the test says. From the folder COMPILED_PATHS if it is there, where it is also
- * put: for machines on which compiling takes minutes (tools/prove-kernel.mjs).
+ * The artefact; with 'set', `now` is what the test says. From the folder COMPILED_PATHS if it is there, where it is
+ * also put: for machines on which compiling takes minutes (tools/prove-kernel.mjs).
  */
 export function compilePacketPath(
   attachment: Attachment,

@@ -44,7 +44,7 @@ const PACKET_FIELDS: ReadonlyMap<string, Type> = new Map([
   ['segmentSize', numberType(range.U32)],
   ['hasPartialChecksum', BOOLEAN],
 ])
-const PACKET_METHODS = ['encapsulate', 'decapsulate', 'adjustTail', 'makeReadable']
+const PACKET_METHODS = ['encapsulate', 'decapsulate', 'adjustTail', 'makeReadable', 'askChecksum']
 const WRAPPING = [...NUMBER_TYPES.keys()]
 const SHIFTS = range.rangeOf(0, 31)
 /** An index or an offset: too large finds nothing, negative would read before the beginning. */

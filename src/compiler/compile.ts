@@ -7,7 +7,7 @@ import { cutLoops } from './cut-loops.ts'
 import { emit, type Emitted } from './emit.ts'
 import { expandProgram } from './expand.ts'
 import { inlineCalls } from './inline.ts'
-import type { IrProgram } from './ir.ts'
+import { immediate, type IrProgram, type Located } from './ir.ts'
 import { lowerProgram, type SettledFields } from './lower.ts'
 import { optimise } from './optimise.ts'
 import { allocateRegisters } from './registers.ts'
@@ -39,6 +39,18 @@ export interface Compiled extends Emitted {
   readonly program: IrProgram
 }
 
+/** Under XDP there is nothing to find out of a checksum, and so no view gets stale by it. */
+function withoutAsking(program: IrProgram): IrProgram {
+  const functions = program.functions.map((body) => ({
+    ...body,
+    operations: body.operations.map((one): Located => {
+      if (one.op !== 'intrinsic' || one.name !== 'packet.askChecksum') return one
+      return { ...one, op: 'move', to: one.to!, from: immediate(1) }
+    }),
+  }))
+  return { ...program, functions }
+}
+
 /** The program that begins with function `name` of the file at `path`. Throws Unfit. */
 export function compile(
   checked: CheckedProgram,
@@ -51,7 +63,8 @@ export function compile(
     return program
   }
   const lowered = show('lower', lowerProgram(checked, path, name, options.settled))
-  const settled = show('settle', settleParameters(lowered))
+  const asked = options.attachment === 'xdp' ? withoutAsking(lowered) : lowered
+  const settled = show('settle', settleParameters(asked))
   const inlined = show('inline', inlineCalls(settled))
   const whole = show('optimise', optimise(inlined))
   const cut = show('cut', optimise(cutLoops(whole)))

@@ -71,8 +71,8 @@ export interface Writer {
   readonly code: Code
   readonly context: Register
   readonly area: Register
-  /** Does anything in the program ask whether the frame's checksum is partial? */
-  readonly wantsPartial: boolean
+  /** Does anything in the program use that? */
+  wants(intrinsic: string): boolean
   /** The address of `bytes` bytes at `offset` of the frame; goes to `none` where it ends before. */
   frame(offset: Operand, bytes: number, none: Label): Register
 }
@@ -98,12 +98,7 @@ class Expansion implements Writer {
     return this.#context
   }
 
-  get wantsPartial(): boolean {
-    return this.#wants('packet.hasPartialChecksum')
-  }
-
-  /** Does anything in the program ask for that? */
-  #wants(intrinsic: string): boolean {
+  wants(intrinsic: string): boolean {
     return [...this.#around.signatures.values()].some(({ operations }) =>
       operations.some((one) => one.op === 'intrinsic' && one.name === intrinsic),
     )
@@ -158,7 +153,7 @@ class Expansion implements Writer {
     const { target } = this.#around
     this.#isShort = false
     this.#area = this.#findArea()
-    if (target.clock !== 'jiffies' || !this.#wants('now')) return
+    if (target.clock !== 'jiffies' || !this.wants('now')) return
     const value = this.#readClock()
     this.code.add({ op: 'store', bytes: 4, base: this.#area, offset: TICKS, value })
   }

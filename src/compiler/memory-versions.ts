@@ -27,6 +27,7 @@ export const MOVES_FRAME: ReadonlySet<string> = new Set([
   'packet.decapsulate',
   'packet.adjustTail',
   'packet.makeReadable',
+  'packet.askChecksum',
 ])
 
 export class MemoryVersions {

@@ -44,6 +44,7 @@ const IN_AREA: ReadonlySet<string> = new Set([
   'hold',
   'resume',
   'packet.hasPartialChecksum',
+  'packet.askChecksum',
 ])
 const IN_CONTEXT: ReadonlySet<string> = new Set(['hold', 'redirectLater', 'resume'])
 

@@ -59,7 +59,8 @@ export function enterTc(writer: Writer): void {
   code.mark(short)
   helper(writer, Helper.pullData, [writer.context, bytes])
   code.mark(readable)
-  if (writer.wantsPartial) notePartial(writer)
+  const isAsked = writer.wants('packet.askChecksum')
+  if (writer.wants('packet.hasPartialChecksum') && !isAsked) notePartial(writer)
 }
 
 /** Where the headers of a TCP segment lie, in IPv4 without options and in IPv6 without extensions. */
@@ -121,13 +122,14 @@ const TRIED = 12
 
 /**
  * Is the transport checksum left to hardware? No field of the context says so, but a helper does nothing then: it is
- * asked to change another field, which is written back. Only where somebody will want to know.
+ * asked to change another field, which is written back. Only where somebody will want to know: at the beginning, or
+ * where the program asks.
  */
 function notePartial(writer: Writer): void {
-  const { code } = writer
+  const { code, area } = writer
   const [known, whole] = [code.label('known'), code.label('whole')]
   const store = (value: Operand) =>
-    code.add({ op: 'store', bytes: 4, base: writer.area, offset: PARTIAL, value })
+    code.add({ op: 'store', bytes: 4, base: area, offset: PARTIAL, value })
   const read = () => {
     const to = code.register()
     const base = writer.frame(immediate(0), TRIED + 2, known)
@@ -173,6 +175,9 @@ export function expandForTc(writer: Writer, name: string, values: readonly Opera
       const wanted = [writer.context, length, immediate(0)]
       return succeeded(writer, helper(writer, Helper.changeTail, wanted))
     }
+    case 'packet.askChecksum':
+      notePartial(writer)
+      return immediate(1)
     case 'packet.makeReadable': {
       const wanted = [writer.context, field(writer, Context.length)]
       return succeeded(writer, helper(writer, Helper.pullData, wanted))

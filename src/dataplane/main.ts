@@ -75,6 +75,7 @@ export function forward(packet: Packet): u32 {
 /** What the short cut did not decide. */
 export function takeLongWay(packet: Packet): u32 {
   startAnew()
+  packet.askChecksum()
   clearFlow(flow)
   const reason: u32 = decide(packet)
   count(reason)

@@ -206,6 +206,8 @@ function request(packet: Packet, flow: Flow, protocol: u8, timeout: u32): u32 {
   flow.connection = u32(hash & common.connectionMask)
   const line = requestLineAt.at(flow.connection)
   if (line === null || line.owner !== hash || !isRequestOf(line, flow)) return LONG_WAY
+  const method: u32 = forwardingOf(line)
+  if (method === Forwarding.fullnat) return LONG_WAY
   const server = requestServerAt.at(line.server)
   if (server === null || !isAvailable(server) || !isSteady(line, flow)) return LONG_WAY
   if (requestServiceAt.at(server.service) === null) return LONG_WAY
@@ -215,11 +217,11 @@ function request(packet: Packet, flow: Flow, protocol: u8, timeout: u32): u32 {
   flow.direction = Direction.request
   flow.server = line.server
   flow.service = server.service
-  const method: u32 = forwardingOf(line)
   const expires: u32 = u32(time + timeoutOf(timeout))
   if (method === Forwarding.masquerade) {
     line.expires = expires
     countRequest(flow, server)
+    packet.askChecksum()
     copyTuple(requestTuple, flow)
     setDestinationServer(requestTuple, server, line)
     translate(packet, flow, requestTuple)
@@ -276,6 +278,7 @@ function reply(packet: Packet, flow: Flow, protocol: u8, timeout: u32): u32 {
   flow.service = server.service
   line.expires = u32(time + timeoutOf(timeout))
   countReply(flow, server)
+  packet.askChecksum()
   copyTuple(replyTuple, flow)
   setSourceVirtual(replyTuple, line)
   translate(packet, flow, replyTuple)

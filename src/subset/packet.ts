@@ -118,6 +118,14 @@ export class Packet {
     return true
   }
 
+  /**
+   * Has to be asked before `hasPartialChecksum` is looked at. To find that out under tc takes a helper, so it is asked
+   * only where somebody will look. Every view into the frame is stale afterwards.
+   */
+  askChecksum(): boolean {
+    return true
+  }
+
   /** Under tc only the frame's beginning may be readable: from here on all of it is. False where that cannot be. */
   makeReadable(): boolean {
     return true

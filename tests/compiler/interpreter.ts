@@ -197,6 +197,8 @@ export class Interpreter {
         return bit(packet.decapsulate(Number(S64(first!)), Number(second!)))
       case 'packet.adjustTail':
         return bit(packet.adjustTail(Number(S64(first!))))
+      case 'packet.askChecksum':
+        return 1n
       case 'packet.makeReadable':
         return bit(packet.makeReadable())
       case 'now':

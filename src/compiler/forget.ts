@@ -22,7 +22,8 @@ export function forgetInLoops(body: IrFunction, area: Register): IrFunction {
     const { into } = livenessOf(blocks, body.registerCount)
     const writers = writersIn(blocks, loop, true)
     const before = writersIn(blocks, loop, false)
-    const isExact = (one: number) => isCounter(one, writers, before)
+    const ends = endingIn(blocks, loop)
+    const isExact = (one: number) => isCounter(one, writers, before, ends)
     const carried = [...into.get(loop.header)!].filter(
       (one) => writers.has(one) && !pointers.has(one) && !isExact(one),
     )
@@ -53,16 +54,28 @@ function writersIn(
   return writers
 }
 
+/** Registers by whose comparison with a constant the loop is left. */
+function endingIn(blocks: readonly Block[], { blocks: inside }: Loop): ReadonlySet<number> {
+  const ending = new Set<number>()
+  for (const { label, end } of blocks) {
+    if (!inside.has(label) || end.op !== 'branch' || end.right.kind !== 'immediate') continue
+    if (!inside.has(end.label) || !inside.has(end.otherwise)) ending.add(end.left.number)
+  }
+  return ending
+}
+
 /**
  * Does the register begin with a constant, and is in the loop only ever added constants to? It may go through others,
- * where ways through the loop meet.
+ * where ways through the loop meet; and where it was found equal to a constant be that one, if the loop `ends` by it.
  */
 function isCounter(
   number: number,
   inside: ReadonlyMap<number, readonly Straight[]>,
   before: ReadonlyMap<number, readonly Straight[]>,
+  ends: ReadonlySet<number>,
 ): boolean {
   const waiting = new Set([number])
+  let [isSet, isStepped] = [false, false]
   for (const one of waiting) {
     for (const step of before.get(one) ?? []) {
       if (step.op !== 'move') return false
@@ -71,11 +84,13 @@ function isCounter(
     for (const step of inside.get(one) ?? []) {
       const isStep = step.op === 'alu' && step.operator === 'add' && step.right.kind === 'immediate'
       const from = isStep ? step.left : step.op === 'move' ? step.from : undefined
-      if (from?.kind !== 'register') return false
-      waiting.add(from.number)
+      if (from === undefined) return false
+      isStepped ||= isStep
+      if (from.kind === 'register') waiting.add(from.number)
+      else isSet = true
     }
   }
-  return true
+  return !isSet || (isStepped && [...waiting].some((one) => ends.has(one)))
 }
 
 /** Registers that may be pointers: the verifier lets none of them into memory. */

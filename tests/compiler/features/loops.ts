@@ -11,6 +11,7 @@ const rowAt = results.cursor()
 
 const ROUNDS = 5
 const LONG = 100
+const MIDDLE = 4
 
 export function loops(packet: Packet): u32 {
   const n = numbersAt.at(packet, NUMBERS_AT)
@@ -43,5 +44,9 @@ export function loops(packet: Packet): u32 {
     if (row.r3 > 40) return u32(sum + i)
   }
   for (let i: u32 = 3; i < 3; i++) out.r4 = 99
+  // Found equal to a constant, the counter is that one: and counts on.
+  for (let i: u32 = 1; i < 10; i += 3) {
+    if (i === MIDDLE) out.r5 = u32(out.r5 + n.a)
+  }
   return u32(sum + steps)
 }

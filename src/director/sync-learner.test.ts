@@ -17,8 +17,10 @@ import {
   counts,
   zeros,
 } from '../../tests/director/two-directors.ts'
+import { syncMessages } from '../../tests/packets/sync-messages.ts'
 import { tcpFrame } from '../wire/flow.ts'
-import { SyncFlag, type SyncRecord } from '../wire/sync-message.ts'
+import { parseSyncMessage, SyncFlag, type SyncRecord } from '../wire/sync-message.ts'
+import type { ServerKey, ServiceKey } from './model.ts'
 import { SyncLearner } from './sync-learner.ts'
 import { SyncScan } from './sync-scan.ts'
 
@@ -175,4 +177,41 @@ test('those that wait are so many and no more; whose time is over makes room', (
   other.sleep(11)
   learner.take(of(most, 10))
   assert.deepEqual([learner.waiting, learner.counts.unbound], [1, 1])
+})
+
+test("what Linux's own master told becomes connections, as Linux has them", () => {
+  const at = (port: number, protocol: 'tcp' | 'udp' = 'tcp'): ServiceKey => {
+    return { protocol, address: '10.1.0.100', port }
+  }
+  const persistent = { persistenceTimeoutS: 300 }
+  const other = laboratory(
+    { service: at(80), servers: [['10.2.0.20', 8080]] },
+    { service: at(82), settings: persistent, servers: [['10.2.0.20', 8080]] },
+    { service: at(53, 'udp'), servers: [['10.2.0.20', 5353]] },
+    { service: { firewallMark: 7, family: 4 }, settings: persistent, servers: [['10.2.0.20', 0]] },
+    {
+      service: { protocol: 'tcp', address: 'fd00:1::100', port: 80 },
+      servers: [['fd00:2::20', 8080]],
+    },
+  )
+  const learner = new SyncLearner(other.director)
+  for (const bytes of syncMessages().values()) {
+    learn(other, learner, parseSyncMessage(bytes)!.records)
+  }
+  const end = ({ address, port }: ServerKey) => `${address} ${port}`
+  const rows = listed(other).map(({ protocol, state, client, virtual, server, expiresS }) =>
+    [protocol, state, end(client), end(virtual), end(server), expiresS].join(', '),
+  )
+  assert.deepEqual(rows.sort(), [
+    'ip, ASSURED, 10.1.0.10 0, 0.0.0.7 0, 10.2.0.20 0, 60',
+    'tcp, ESTABLISHED, 10.1.0.10 40082, 10.1.0.100 82, 10.2.0.20 8080, 900',
+    'tcp, ESTABLISHED, 10.1.0.10 44444, 10.1.0.100 4444, 10.2.0.20 4444, 900',
+    'tcp, ESTABLISHED, fd00:1::10 40080, fd00:1::100 80, fd00:2::20 8080, 900',
+    'tcp, NONE, 10.1.0.10 0, 10.1.0.100 82, 10.2.0.20 8080, 300',
+    'tcp, TIME_WAIT, 10.1.0.10 40080, 10.1.0.100 80, 10.2.0.20 8080, 120',
+    'udp, UDP, 10.1.0.10 45353, 10.1.0.100 53, 10.2.0.20 5353, 300',
+  ])
+  assert.deepEqual(counts(other, at(80)), [[0, 1, 0]])
+  assert.deepEqual(counts(other, at(82)), [[1, 0, 1]])
+  assert.deepEqual(learner.counts, { ...zeros(learner), created: 7, updated: 3 })
 })

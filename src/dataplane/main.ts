@@ -117,17 +117,25 @@ function decideIp(packet: Packet, read: u32): u32 {
   }
   findConnection(toRoles, fromRoles)
   if (flow.direction === Direction.reply) return continueReply(packet)
-  if (flow.direction === Direction.request) {
-    const continued: u32 = continueRequest(packet)
-    if (continued !== OPENS) return continued
-  } else if ((fromRoles & Role.real) !== 0) {
+  if (flow.direction === Direction.none && (fromRoles & Role.real) !== 0) {
     const answered: u32 = answerStray(packet, flow)
     if (answered !== NO_STRAY) return answered
   }
   if ((toRoles & Role.request) === 0) return Reason.notOurs
-  const opened: u32 = openConnection(packet, flow)
-  if (replaced.connection !== 0) endReplaced()
-  return opened === OPENED ? forwardOpened(packet) : opened
+  // A packet that opens a connection goes the way of the others, a round later.
+  for (let round: u32 = 0; round < 2; round++) {
+    if (flow.direction === Direction.request) {
+      const continued: u32 = continueRequest(packet)
+      if (continued !== OPENS) {
+        if (flow.opened !== 0) endOpening()
+        return continued
+      }
+    }
+    const opened: u32 = openConnection(packet, flow)
+    if (replaced.connection !== 0) endReplaced()
+    if (opened !== OPENED) return opened
+  }
+  return Reason.serverGone
 }
 
 /** Has it ports, and services? */
@@ -176,7 +184,8 @@ function continueRequest(packet: Packet): u32 {
     return OPENS
   }
   if (!isAvailable(server)) {
-    if ((common.switches & Switch.expireNoDestination) === 0) return Reason.serverGone
+    const isKept: boolean = (common.switches & Switch.expireNoDestination) === 0
+    if (isKept || flow.opened !== 0) return Reason.serverGone
     if (endConnection(flow.connection, line, server)) freeLine(line, flow.hash)
     return OPENS
   }
@@ -192,7 +201,7 @@ function continueRequest(packet: Packet): u32 {
  */
 function isReopening(line: Connection, server: Server, switches: u32): boolean {
   if ((flow.tcpFlags & TcpFlag.syn) === 0 || (switches & Switch.reuse) === 0) return false
-  if (flow.fragment !== FragmentKind.none) return false
+  if (flow.fragment !== FragmentKind.none || flow.opened !== 0) return false
   if (server.weight === 0 && (switches & Switch.expireNoDestination) !== 0) return true
   const status: u32 = line.status
   if ((status & Status.controlled) !== 0) return false
@@ -251,25 +260,6 @@ function continueReply(packet: Packet): u32 {
   return replyNat(packet, flow, line)
 }
 
-const openedLineAt = connections.cursor()
-const openedServerAt = servers.cursor()
-
-/** The packet that opened its connection goes on. @apart */
-function forwardOpened(packet: Packet): u32 {
-  const line = openedLineAt.at(flow.connection)
-  const server = openedServerAt.at(flow.server)
-  if (line === null || server === null) return Reason.connectionTableFull
-  if (line.owner === BUSY) {
-    // One-packet scheduling: the line is borrowed for this packet, and nobody can find it.
-    countRequest(flow, server)
-    const reason: u32 = forwardRequest(packet, line, server)
-    endBorrowed(line)
-    return reason
-  }
-  advanceRequest(flow, line, server)
-  return forwardRequest(packet, line, server)
-}
-
 const icmpSettingsAt = settings.cursor()
 const icmpLineAt = connections.cursor()
 const icmpServerAt = servers.cursor()
@@ -318,6 +308,13 @@ function continueIcmp(packet: Packet, line: Connection): u32 {
   }
   countReply(flow, server)
   return replyIcmp(packet, flow, line)
+}
+
+const openedLineAt = connections.cursor()
+
+function endOpening(): void {
+  const line = openedLineAt.at(flow.connection)
+  if (line !== null && line.owner === BUSY) endBorrowed(line)
 }
 
 /** The line of one-packet scheduling was for this packet alone; and so was its hold on a template. */

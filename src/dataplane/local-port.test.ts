@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { Laboratory, type LaboratoryOptions } from '../../tests/goldens/laboratory.ts'
-import { FIRST_SERVER_ROW } from '../director/director.ts'
+import { FIRST_SERVER_ROW } from '../director/director-model.ts'
 import type { ServiceKey } from '../director/model.ts'
 import { repairSums } from '../../tests/packets/sums.ts'
 import { tcpFrame, udpFrame } from '../wire/flow.ts'

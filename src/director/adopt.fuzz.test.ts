@@ -17,7 +17,7 @@ import { setSeed } from '../subset/clock.ts'
 import { tcpFrame, udpFrame } from '../wire/flow.ts'
 import { TcpFlag } from '../wire/tcp.ts'
 import { adoptTables } from './adopt.ts'
-import type { Outcome } from './director.ts'
+import type { Outcome } from './model.ts'
 
 const SEED = Number(process.env.FUZZ_SEED ?? 20_250_102)
 const EDITS = Number(process.env.FUZZ_EDITS ?? 250)

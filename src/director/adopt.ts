@@ -13,7 +13,7 @@ import * as tables from '../dataplane/tables.ts'
 import { AddressRoles } from './address-roles.ts'
 import { ClaimLog, tunnelEnd } from './claim-log.ts'
 import { CountedAddresses } from './counted-addresses.ts'
-import { FIRST_SERVER_ROW, type Model } from './director.ts'
+import { FIRST_SERVER_ROW, type Model } from './director-model.ts'
 import { destinationsOf, sourcesOf } from './endpoints.ts'
 import {
   readCounters,

@@ -167,3 +167,39 @@ function isUnicast(address: string): boolean {
   if (familyOf(address) === 6) return first >>> 24 !== 0xff && address !== '::'
   return last >>> 28 !== 14 && last >>> 24 !== 0 && last !== 0xffffffff
 }
+
+/** Of a service to be added; `isThere`: one with this key is. */
+export function checkNewService(
+  key: ServiceKey,
+  settings: ServiceSettings,
+  isThere: boolean,
+): Refusal | undefined {
+  if (isThere) return refuse('EEXIST', `service ${serviceText(key)} exists already`)
+  return checkServiceKey(key) ?? checkServiceSettings(key, settings)
+}
+
+/** Of a server to be added to this service, or edited in it. `isSynchronised`: there are synchronisation daemons. */
+export function checkServerIn(
+  { key, settings: { onePacket } }: { key: ServiceKey; settings: ServiceSettings },
+  server: ServerKey,
+  settings: ServerSettings,
+  isSynchronised: boolean,
+): Refusal | undefined {
+  if (isSynchronised && isOfOtherFamily(key, server)) {
+    return refuse(
+      'EINVAL',
+      'connections to servers of another address family cannot be synchronised',
+    )
+  }
+  return checkServer(key, server, settings) ?? checkOnePacket({ onePacket }, [settings])
+}
+
+/** Of one to be added; `isThere`: the service has it. `others`: how many it has. */
+export function checkNewServer(
+  key: ServiceKey,
+  server: ServerKey,
+  { isThere, others }: { isThere: boolean; others: number },
+): Refusal | undefined {
+  if (isThere) return refuse('EEXIST', `${serviceText(key)} has ${serverText(server)} already`)
+  return checkServerAddress(server) ?? checkServerCount(others)
+}

@@ -227,3 +227,6 @@ export interface Refusal {
     | 'EIO'
   readonly message: string
 }
+
+/** A refusal, or null: done. */
+export type Outcome = Refusal | null

@@ -5,17 +5,14 @@
  */
 import {
   checkLocal,
+  checkNewServer,
+  checkNewService,
   checkOnePacket,
-  checkServer,
-  checkServerAddress,
-  checkServerCount,
-  checkServiceKey,
+  checkServerIn,
   checkServiceSettings,
-  isOfOtherFamily,
   noServer,
   noService,
   refuse,
-  serverText,
   serviceText,
 } from './check.ts'
 import { serverId, serviceId } from './entries.ts'
@@ -75,10 +72,7 @@ export class TableDraft {
   }
 
   #addService(key: ServiceKey, settings: ServiceSettings): Refusal | null {
-    if (this.services.has(serviceId(key))) {
-      return refuse('EEXIST', `service ${serviceText(key)} exists already`)
-    }
-    const refusal = checkServiceKey(key) ?? checkServiceSettings(key, settings)
+    const refusal = checkNewService(key, settings, this.services.has(serviceId(key)))
     if (refusal !== undefined) return refusal
     const service = { key, settings, servers: new Map<string, DraftServer>() }
     this.services.set(serviceId(key), { ...service, locals: new Set() })
@@ -116,38 +110,23 @@ export class TableDraft {
   }
 
   #addServer(service: DraftService, key: ServerKey, settings: ServerSettings): Refusal | null {
-    const refusal = this.#refuseServer(service, key, settings)
+    const { servers } = service
+    const isThere = servers.has(serverId(key))
+    const refusal =
+      checkServerIn(service, key, settings, this.#isSynchronised) ??
+      checkNewServer(service.key, key, { isThere, others: servers.size })
     if (refusal !== undefined) return refusal
-    if (service.servers.has(serverId(key))) {
-      return refuse('EEXIST', `${serviceText(service.key)} has ${serverText(key)} already`)
-    }
-    const unfit = checkServerAddress(key) ?? checkServerCount(service.servers.size)
-    if (unfit !== undefined) return unfit
-    service.servers.set(serverId(key), { key, settings })
+    servers.set(serverId(key), { key, settings })
     return null
   }
 
   #editServer(service: DraftService, key: ServerKey, settings: ServerSettings): Refusal | null {
-    const refusal = this.#refuseServer(service, key, settings)
+    const refusal = checkServerIn(service, key, settings, this.#isSynchronised)
     if (refusal !== undefined) return refusal
     const server = service.servers.get(serverId(key))
     if (server === undefined) return noServer(service.key, key)
     server.settings = settings
     return null
-  }
-
-  #refuseServer(
-    { key, settings: { onePacket } }: DraftService,
-    server: ServerKey,
-    settings: ServerSettings,
-  ): Refusal | undefined {
-    if (this.#isSynchronised && isOfOtherFamily(key, server)) {
-      return refuse(
-        'EINVAL',
-        'connections to servers of another address family cannot be synchronised',
-      )
-    }
-    return checkServer(key, server, settings) ?? checkOnePacket({ onePacket }, [settings])
   }
 }
 

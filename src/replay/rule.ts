@@ -2,9 +2,9 @@
  * Rules, as control calls that came from a file, obeyed by a director that is not a daemon's.
  */
 import type { Calls } from '../control/protocol.ts'
-import type { Director, Outcome } from '../director/director.ts'
+import type { Director } from '../director/director.ts'
 import { refuse, serviceText } from '../director/check.ts'
-import type { Refusal } from '../director/model.ts'
+import type { Outcome, Refusal } from '../director/model.ts'
 import { setSysctl } from '../director/sysctls.ts'
 import { writeTimeouts } from '../director/timeouts.ts'
 

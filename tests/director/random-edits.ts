@@ -2,7 +2,7 @@
  * Edits as operators make them, at random: services of every kind, servers, local addresses; many are refused.
  */
 import type { Random } from '../../src/base/random.ts'
-import type { Outcome } from '../../src/director/director.ts'
+import type { Outcome } from '../../src/director/model.ts'
 import { listService } from '../../src/director/listing.ts'
 import type {
   MarkRule,

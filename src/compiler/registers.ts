@@ -163,7 +163,7 @@ function spill(
       )
     }
     for (const operation of block.operations) {
-      if (isKept(operation, spilled, slotOf)) continue
+      if (isKept(operation, spilled, slotOf, again)) continue
       const to = writtenBy(operation)
       if (to === undefined || !spilled.has(to.number)) {
         code.push(refill(operation))
@@ -191,15 +191,19 @@ function spill(
   keepBounds(machine.blocks, comparisons, users)
 }
 
-/** Moves between a register and its own slot (save-around-calls.ts): it is there already, or stays there. */
+/**
+ * Moves between a register and its own slot (save-around-calls.ts): it is there already, or stays there. Not if it is
+ * only made `again` where it is read: then nothing puts it there.
+ */
 function isKept(
   one: Operation,
   spilled: ReadonlySet<number>,
   slotOf: (number: number) => number,
+  again: ReadonlyMap<number, Operation>,
 ): boolean {
   if (one.op !== 'spill' && one.op !== 'fill') return false
   const { number } = one.op === 'spill' ? one.from : one.to
-  return spilled.has(number) && one.slot === slotOf(number)
+  return spilled.has(number) && one.slot === slotOf(number) && !again.has(number)
 }
 
 /** Of two operands the first is the result: both are the same register. */

@@ -199,7 +199,7 @@ function qemuArguments(image, initrd, shares) {
     ...['-nodefaults', '-no-reboot', '-display', 'none', '-serial', 'stdio', '-m', values.memory],
     ...['-smp', values.cpus, '-machine', kvm ? 'q35,accel=kvm' : 'q35,accel=tcg'],
     ...['-cpu', kvm ? 'host,arch-capabilities=off' : 'max', '-kernel', image, '-initrd', initrd],
-    ...['-append', 'console=ttyS0 quiet panic=-1 loglevel=3'],
+    ...['-append', 'console=ttyS0 quiet panic=-1 loglevel=3 no_timer_check'],
     ...['-object', `memory-backend-memfd,id=mem,size=${values.memory}M,share=on`],
     ...['-numa', 'node,memdev=mem', '-device', 'virtio-rng-pci'],
     ...shares.flatMap(({ socket }, i) => [

@@ -6,7 +6,8 @@
  *                                        └── neighbour: asks the servers without a director
  *
  * Every round runs every contender once, every other round in the opposite order, so that a noisy minute hits all
- * alike; the medians count. A contender that fails a request is shown with how many.
+ * alike. The medians count, and of the ratios those of each round. A contender that fails a request is shown with how
+ * many.
  *
  * Director, client and servers share this machine's processors, all of them, and only the two ends of bulk are bound
  * to any; what the kernel does for a packet it does on whichever the sender is on. So a director that costs nothing is
@@ -86,10 +87,10 @@ async function startOrSayWhy({ name, start }: Contender): Promise<Running | unde
   }
 }
 
-/** New connections/s, requests/s over kept ones, Gbit/s on one processor and on two. */
-function speeds({ opened, kept, bulk }: Result): number[] {
-  const perSecond = (all: readonly Requests[]) => median(all.map((one) => one.perSecond))
-  return [perSecond(opened), perSecond(kept), median(bulk.one), median(bulk.two)]
+/** Each round's new connections/s, requests/s over kept ones, Gbit/s on one processor and on two. */
+function roundsOf({ opened, kept, bulk }: Result): (readonly number[])[] {
+  const perSecond = (all: readonly Requests[]) => all.map((one) => one.perSecond)
+  return [perSecond(opened), perSecond(kept), bulk.one, bulk.two]
 }
 
 function print(results: ReadonlyMap<string, Result>): void {
@@ -97,7 +98,12 @@ function print(results: ReadonlyMap<string, Result>): void {
   const direct = results.get(DIRECT)
   for (const [name, result] of results) {
     const failed = [...result.opened, ...result.kept].reduce((sum, one) => sum + one.failed, 0)
-    const [opened, kept, one, two] = speeds(result) as [number, number, number, number]
+    const [opened, kept, one, two] = roundsOf(result).map(median) as [
+      number,
+      number,
+      number,
+      number,
+    ]
     const own = costs(result).map((cost, i) =>
       direct === undefined || result === direct ? '' : (cost - costs(direct)[i]!).toFixed(1),
     )
@@ -112,15 +118,18 @@ function costs({ opened, kept }: Result): number[] {
   return [opened, kept].map((all) => median(all.map(({ cpuS }) => cpuS)) * 1e6)
 }
 
-/** How many times as fast as each of the others Sluice is. */
+/** How many times as fast as each of the others Sluice is, in the same round. */
 function printRatios(results: ReadonlyMap<string, Result>): void {
   const ours = results.get(OURS)
   if (ours === undefined || results.size < 2) return
   const rows = [[`${OURS} against`, 'new', 'kept-alive', 'bulk', 'on two']]
   for (const [name, result] of results) {
     if (result === ours) continue
-    const theirs = speeds(result)
-    rows.push([name, ...speeds(ours).map((value, i) => (value / theirs[i]!).toFixed(2))])
+    const theirs = roundsOf(result)
+    const ratios = roundsOf(ours).map((all, i) =>
+      median(all.map((value, round) => value / theirs[i]![round]!)),
+    )
+    rows.push([name, ...ratios.map((ratio) => (Number.isNaN(ratio) ? '' : ratio.toFixed(2)))])
   }
   console.log()
   printTable(rows)

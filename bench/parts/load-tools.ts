@@ -73,8 +73,9 @@ export type Place = 'one' | 'two'
  * Gbit/s received. Control and data connections must reach the same server.
  *
  * Who sends and who receives are bound to processors. Else the scheduler puts them on one or on two as it happens, for
- * as long as a connection lasts; and bytes that have to come out of another processor's cache come two to three times
- * as slowly here.
+ * as long as a connection lasts; and bytes that have to come out of another processor's cache may come three times as
+ * slowly, whoever forwards. In a virtual machine how slowly changes by the minute: where its processors are is the
+ * host's affair.
  */
 export async function measureBulk(
   { client, targets }: Aim,

@@ -3,9 +3,9 @@
  * iperf3, all namespaces on one machine; and a neighbour of the servers, who needs no director.
  *
  * What is not the director's is kept out of the way, for all contenders alike. Congestion control is Reno, which sends
- * what there is to send: BBR, the usual one on some machines, paces by what it believes the way can carry, and of ways
- * without any length it believes half in one run and all in the next. Nothing that one contender's connections taught
- * the stack (tcp_metrics) is left to the next one's. The switch has no firewall of its own.
+ * what there is to send: BBR, the usual one on some machines, paces by what it believes the way can carry, and believes
+ * less than half of it where both ends share a processor. Nothing that one contender's connections taught the stack
+ * (tcp_metrics) is left to the next one's. The switch has no firewall of its own.
  */
 import { once } from 'node:events'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'

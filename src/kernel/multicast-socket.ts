@@ -44,7 +44,7 @@ const MSG_DONTWAIT = 0x40
 /** Room for what comes while this process is busy: some thousand messages. */
 const RECEIVE_BUFFER = 4 << 20
 /** Datagrams read at one go before Node's loop does something else. */
-const DATAGRAMS_PER_TURN = 256
+const DATAGRAMS_PER_TURN = 32
 
 /** Where to. */
 export interface MulticastPlace {

@@ -25,6 +25,7 @@ const FILES = [
   'conn-misc',
   'conn-nat',
   'conn-random',
+  'conn-sip',
   'conn-stories',
   'conn-sysctl',
   'conn-udp',

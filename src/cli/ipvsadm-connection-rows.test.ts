@@ -19,6 +19,10 @@ const FULLNAT: ConnectionRow = [
   ...(['tcp', 'FIN_WAIT', 7.5, '10.0.0.10', 1024, '10.0.0.100', 80, '10.1.1.1', 80] as const),
   ...(['192.168.10.1', 5000] as const),
 ]
+const CALL: ConnectionRow = [
+  ...(['udp', 'NONE', 59.5, '10.0.0.0', 0, '10.0.0.100', 5060, '10.1.1.1', 5060] as const),
+  ...([null, 0, 'sip', '"a\\"],[b@x'] as const),
+]
 
 function bytesOf(rows: readonly ConnectionRow[]): Buffer {
   return Buffer.from(JSON.stringify(rows).slice(1, -1))
@@ -28,6 +32,7 @@ for (const [what, rows] of [
   ['connections of every kind', ROWS],
   ['FULLNAT among them', [...ROWS, FULLNAT, ...ROWS]],
   ['FULLNAT alone', [FULLNAT]],
+  ['calls among them', [CALL, ...ROWS, CALL]],
   ['short ones alone', Array<ConnectionRow>(50).fill(ROWS.at(-1)!)],
   ['none', []],
 ] as const) {
@@ -43,9 +48,11 @@ for (const [what, rows] of [
 
 it('refuses what are no rows', () => {
   const whole = bytesOf([FULLNAT]).toString()
-  for (let length = 1; length < whole.length; length++) {
-    const cut = whole.slice(0, length)
-    assert.throws(() => formatRows([Buffer.from(cut)]), { errno: 'EPROTO' }, cut)
+  for (const row of [whole, bytesOf([CALL]).toString()]) {
+    for (let length = 1; length < row.length; length++) {
+      const cut = row.slice(0, length)
+      assert.throws(() => formatRows([Buffer.from(cut)]), { errno: 'EPROTO' }, cut)
+    }
   }
   for (const text of ['7', '[]', '[1,2]', '["tcp","NONE",x]', `${whole}${whole}`, `${whole},`]) {
     assert.throws(() => formatRows([Buffer.from(text)]), { errno: 'EPROTO' }, text)

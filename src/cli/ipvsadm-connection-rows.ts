@@ -11,6 +11,8 @@ import { ControlError } from '../control/control-error.ts'
 import { connectionTitles, WIDTHS } from './ipvsadm-connections.ts'
 
 const [OPEN, CLOSE, COMMA, QUOTE] = [0x5b, 0x5d, 0x2c, 0x22]
+const BACKSLASH = 0x5c
+const ENGINE = Buffer.from(',null,0,"sip","')
 const [BLANK, NEWLINE, COLON, DOT, ZERO] = [0x20, 0x0a, 0x3a, 0x2e, 0x30]
 /** Capital letters lack it. */
 const SMALL = 0x20
@@ -67,7 +69,8 @@ class RowLines {
     this.#takeEndpoint()
     this.#fill(ENDPOINT)
     this.#takeEndpoint()
-    if (this.#rows[this.#at] === COMMA) {
+    if (this.#rows[this.#at] === COMMA && this.#rows[this.#at + 1] !== QUOTE) this.#skipEngine()
+    else if (this.#rows[this.#at] === COMMA) {
       this.hasLocal = true
       this.#fill(ENDPOINT)
       this.#takeEndpoint()
@@ -75,6 +78,16 @@ class RowLines {
     this.#expect(CLOSE)
     this.#lines[this.#end++] = NEWLINE
     this.#column = this.#end
+  }
+
+  /** `,null,0,"sip","a call's"`: the engine that a template is for is not listed here. */
+  #skipEngine(): void {
+    for (const letter of ENGINE) this.#expect(letter)
+    for (let byte = this.#rows[this.#at]; byte !== QUOTE; byte = this.#rows[++this.#at]) {
+      if (byte === undefined) refuse()
+      if (byte === BACKSLASH) this.#at++
+    }
+    this.#at++
   }
 
   /** `,"10.0.0.10",40000`; a new column begins. */

@@ -35,6 +35,7 @@ export function act(packet: Packet): u32 {
   if (isCutter(flow.egress)) return leave(packet, flow.egress)
   // While no daemon runs nothing waits; the host's own stack keeps fragments for a while, and gives them up.
   if (reason === Reason.fragmentEarly) return pass()
+  if (reason === Reason.callUnread) return drop()
   return hold(flow.egress, flow.next0, flow.next1, flow.next2, flow.next3)
 }
 

@@ -111,15 +111,28 @@ for (const [name, { client, vip, virtual, address, server }] of Object.entries(F
 describe('NAT of a UDP datagram', () => {
   const { client, vip, virtual, address, server } = FAMILIES.IPv4
 
-  it('without a checksum: it gets none', () => {
+  it('without a checksum: it gets one, there and back', () => {
     const lab = laboratory(vip, address, 8080)
-    const none = { data: 'x', checksum: 0 }
-    const { departed } = lab.send(
-      'client',
-      udpFrame(client, virtual, { ...none, ...over('client', true) }),
-    )
-    const want = udpFrame(client, server, { ...none, ...over('server', false) })
-    assert.equal(bytesToHex(departed[0]!.bytes), bytesToHex(want))
+    const data = 'xyz'
+    const none = { data, checksum: 0 }
+    const there = udpFrame(client, virtual, { ...none, ...over('client', true) })
+    const wantThere = udpFrame(client, server, { data, ...over('server', false) })
+    assert.equal(bytesToHex(lab.send('client', there).departed[0]!.bytes), bytesToHex(wantThere))
+    const back = udpFrame(server, client, { ...none, ...over('server', true) })
+    const wantBack = udpFrame(virtual, client, { data, ...over('client', false) })
+    assert.equal(bytesToHex(lab.send('server', back).departed[0]!.bytes), bytesToHex(wantBack))
+  })
+
+  it('a fragment of one without a checksum: it gets none, as not all is at hand', () => {
+    const lab = laboratory(vip, address, 8080)
+    const none = { data: new Uint8Array(64), checksum: 0 }
+    const { over: layers } = over('client', true)
+    const came = udpFrame(client, virtual, {
+      ...none,
+      over: { ...layers, ip: { moreFragments: true, dontFragment: false } },
+    })
+    const [left] = lab.send('client', came).departed
+    assert.deepEqual([...left!.bytes.subarray(40, 42)], [0, 0])
   })
 
   it('whose checksum would become 0: it becomes ffff, for 0 says that there is none', () => {

@@ -80,3 +80,10 @@ export const TCP_OPTIONS_MAX = 20
 /** Bytes of the offending packet, header and all, an ICMP error may have: RFC 1812 (576), RFC 4443 (1280). */
 export const ICMP_ERROR_MAX = 576
 export const ICMPV6_ERROR_MAX = 1280
+
+/** Calls that are known at once, of services with the persistence engine sip. */
+export const CALLS_MAX = 4096
+/** Words of each: how it is used, its bytes, and 64 for the text. */
+export const CALL_WORDS = 66
+/** Bytes of a Call-ID: IP_VS_PEDATA_MAXLEN. */
+export const CALL_ID_MAX = 255

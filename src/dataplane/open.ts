@@ -13,6 +13,7 @@ import type { Packet } from '../subset/packet.ts'
 import { Protocol } from '../wire/ip-protocol.ts'
 import { TcpFlag } from '../wire/tcp.ts'
 import { answer, Answer } from './answer.ts'
+import { call, handCall } from './call.ts'
 import { borrowLine, freeLine, insertConnection, unbindLine } from './connection.ts'
 import { Direction, FragmentKind, type Flow } from './flow.ts'
 import { BYPASS_SERVER, mayBypass } from './forward-bypass.ts'
@@ -40,6 +41,8 @@ import { Reason } from './verdict.ts'
 /** Not a reason: `flow` has a connection and its server now. */
 export const OPENED = 0xff
 
+/** Of a service that tells its clients apart by their calls. */
+const CALLING = ServiceFlag.persistent | ServiceFlag.sip
 const NEW_TICKS = NEW_TIMEOUT_S * TICKS_PER_SECOND
 
 const serviceAt = services.cursor()
@@ -58,9 +61,12 @@ export function openConnection(packet: Packet, flow: Flow): u32 {
   if (service === null) return Reason.noService
   const common = settingsAt.at(0)
   if (common === null || !mayOpen(flow, common.switches)) return Reason.notOpening
+  const isCalling: boolean = (service.flags & CALLING) === CALLING
+  if (isCalling && call.isRead === 0) return handCall(packet, flow)
   if (isDropped(common.dropRate)) return Reason.overloaded
   // A server's own connection to an FTP client is never a client's.
   if (flow.sourcePort === FTP_DATA_PORT) return Reason.notOpening
+  if (isCalling && call.row === 0) return Reason.noCall
   flow.server = chooseServer(service, flow)
   const server = chosenServerAt.at(flow.server)
   if (server !== null) return enterConnection(service, server, flow)

@@ -8,8 +8,9 @@
  *   0  egress, upper half | 2  row of `hops`, or NONE | 6  egress, lower half | 8  neighbour, if it is an IPv4 address
  *
  * A fragment that came before the first one of its datagram takes the same way, to wait there: with EARLY for a row,
- * and the interface it came in on instead of the egress. So does a frame that stands for many segments in a tunnel with
- * checksums: the kernel cuts it where it enters the device, and each segment, marked UNSUMMED, gets its own there.
+ * and the interface it came in on instead of the egress. So does a packet whose call is to be read (call.ts); and a
+ * frame that stands for many segments in a tunnel with checksums: the kernel cuts it where it enters the device, and
+ * each segment, marked UNSUMMED, gets its own there.
  */
 import { u16, u32 } from '../subset/integers.ts'
 import type { Packet } from '../subset/packet.ts'
@@ -102,17 +103,22 @@ export function waitLong(packet: Packet, flow: Flow, hop: u32): u32 {
   return leaveLong(packet, flow, hop, Reason.nextHopUnresolved)
 }
 
-/** A fragment whose datagram's first one has not come. @apart */
+/** A fragment whose datagram's first one has not come. */
 export function waitForFirst(packet: Packet, flow: Flow): u32 {
+  return handOver(packet, flow, Reason.fragmentEarly)
+}
+
+/** A frame that the daemon has take the packet path once more, if there is one. `reason`, which is why. @apart */
+export function handOver(packet: Packet, flow: Flow, reason: u32): u32 {
   const common = earlySettingsAt.at(0)
-  if (common === null || common.cutter === 0 || common.cutter === NONE) return Reason.fragmentEarly
+  if (common === null || common.cutter === 0 || common.cutter === NONE) return reason
   const ethernet = earlyAt.at(packet, 0)
   if (ethernet === null) return Reason.noRoom
   ethernet.destinationHigh = u16(packet.ingress >>> 16)
   ethernet.destinationLow = EARLY
   ethernet.sourceHigh = u16(packet.ingress & 0xffff)
   flow.egress = common.cutter
-  return Reason.fragmentEarly
+  return reason
 }
 
 function mayBeCut(packet: Packet, flow: Flow): boolean {

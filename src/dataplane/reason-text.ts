@@ -46,6 +46,8 @@ export const REASON_TEXT: Readonly<Record<ReasonName, string>> = {
   icmpToClient: 'an ICMP error, translated and forwarded to the client',
   answeredUnreachable: 'refused with ICMP port unreachable: no real server can take it',
   answeredTimeExceeded: 'answered with ICMP time exceeded: its time to live ran out here',
+  noCall:
+    'its service goes by calls (--pe sip), and there is no Call-ID in it, or no room for one more',
   localPort:
     'its real server is this host, on another address or port: only direct routing and tunnels can do that',
   answeredNoRoute: 'refused with ICMP host unreachable: no route to its real server',
@@ -55,6 +57,7 @@ export const REASON_TEXT: Readonly<Record<ReasonName, string>> = {
   bypassed: 'no real server could take it: sent on to where it was addressed (cache_bypass)',
   fragmentEarly:
     'a fragment that came before the first one of its datagram, which tells the ports: it waits',
+  callUnread: 'its service goes by calls (--pe sip), and which one this is has to be read first',
   nextHopUnresolved: "ready to leave, but the next hop's MAC address must be asked for first",
 }
 

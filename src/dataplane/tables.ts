@@ -418,6 +418,8 @@ export const serverOrigins = table('serverOrigins', ServerOrigin, limits.SERVERS
 /** nat_icmp_send, while it is on: by address and port, the server's row plus one; 0: free, the end of a probe. */
 export const natServers = table('natServers', PoolWord, limits.NAT_SERVER_SLOTS)
 export const pool = table('pool', PoolWord, limits.POOL_WORDS)
+/** Texts of Call-IDs, CALL_WORDS each; see call-id.ts. The packet path does not look here. */
+export const callWords = table('callWords', PoolWord, limits.CALLS_MAX * limits.CALL_WORDS)
 export const connections = table(
   'connections',
   Connection,
@@ -462,6 +464,7 @@ export const TABLES = [
   serverOrigins,
   natServers,
   pool,
+  callWords,
   connections,
   localPorts,
   localities,

@@ -9,15 +9,19 @@
  *   port 0, FTP          its own   network : 0       VIP : 0            the address
  *   a firewall mark      0         network : 0       mark : 0           whatever has the mark
  *
+ * With the persistence engine sip the number of the call stands in the place of the client's port (call.ts): each has
+ * a template of its own.
+ *
  * Its time begins anew with each connection opened by it. One that is over while connections it opened still live
  * (`binding` counts them) goes on for TEMPLATE_REST_S at a time. One whose server cannot be had any more is moved to
  * port 65535, where nobody looks.
  *
  * Only the control plane ends a template: it writes DEAD in the place of a count of 0, and frees the line a pass later.
  */
-import { isAtOrAfter, u32 } from '../subset/integers.ts'
+import { isAtOrAfter, u16, u32 } from '../subset/integers.ts'
 import { now, TICKS_PER_SECOND } from '../subset/clock.ts'
 import { row, type ViewOf } from '../subset/struct.ts'
+import { call } from './call.ts'
 import { BUSY, claimLine, forwardingOf, hashClient, isAvailable } from './connection.ts'
 import type { Flow } from './flow.ts'
 import { PROBES_MAX, STATUS_TRIES_MAX } from './limits.ts'
@@ -60,7 +64,9 @@ const Key = row('templateKey', {
   hash: 'u32',
   virtualPort: 'u16',
   protocol: 'u8',
-  spare: 'u8',
+  spare0: 'u8',
+  clientPort: 'u16',
+  spare1: 'u16',
 })
 type Key = ViewOf<typeof Key>
 
@@ -127,7 +133,17 @@ function writeKey(service: Service, flow: Flow, seed: u32): void {
     key.virtualPort = 0
     key.protocol = 0
   }
-  key.hash = hashClient(seed, key.client0, key.client1, key.client2, key.client3, 0, key.protocol)
+  // With the engine sip: which call.
+  key.clientPort = u16(call.row)
+  key.hash = hashClient(
+    seed,
+    key.client0,
+    key.client1,
+    key.client2,
+    key.client3,
+    key.clientPort,
+    key.protocol,
+  )
 }
 
 /** The word of a prefix of `bits` bits that begins at bit `first`. */
@@ -164,7 +180,7 @@ function isSought(line: Connection): boolean {
     line.virtual1 === key.virtual1 &&
     line.client0 === key.client0 &&
     line.virtual0 === key.virtual0 &&
-    line.clientPort === 0 &&
+    line.clientPort === key.clientPort &&
     isTemplateAlive(line)
   )
 }
@@ -199,7 +215,7 @@ export function storeTemplate(
   line.virtual1 = key.virtual1
   line.virtual2 = key.virtual2
   line.virtual3 = key.virtual3
-  line.clientPort = 0
+  line.clientPort = key.clientPort
   line.virtualPort = key.virtualPort
   line.server = serverIndex
   line.status = Status.template | key.protocol

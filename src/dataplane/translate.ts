@@ -1,19 +1,24 @@
 /**
  * Rewriting addresses and ports: what NAT and FULLNAT, there and back, have in common.
  *
- * Checksums change by the difference only (RFC 1624): a frame whose checksum was wrong stays wrong, a UDP
- * checksum of 0 stays 0, and payload is never read. In a later fragment there is no transport header to change;
- * the first fragment's checksum covers the addresses of all.
+ * Checksums change by the difference only (RFC 1624): a frame whose checksum was wrong stays wrong, and payload is not
+ * read. A UDP datagram without a checksum gets one, as udp_dnat_handler and udp_snat_handler give it
+ * (net/netfilter/ipvs/ip_vs_proto_udp.c), if it is whole and short enough. In a later fragment there is no transport
+ * header to change; the first fragment's checksum covers the addresses of all.
  */
-import { u8, u32, type u16 } from '../subset/integers.ts'
+import { u8, u16, u32 } from '../subset/integers.ts'
 import type { Packet } from '../subset/packet.ts'
 import { row, type ViewOf } from '../subset/struct.ts'
 import {
+  add32,
   applyDelta,
   applyDeltaPartial,
   applyDeltaUdp,
+  fold,
   replace16,
   replace32,
+  SUM_FRAME_MAX,
+  sumFrame,
 } from '../wire/checksum.ts'
 import { Protocol } from '../wire/ip-protocol.ts'
 import { Ipv4 } from '../wire/ipv4.ts'
@@ -44,6 +49,7 @@ const ipv4At = Ipv4.cursor()
 const ipv6At = Ipv6.cursor()
 const tcpAt = Tcp.cursor()
 const udpAt = Udp.cursor()
+const unsummedAt = Udp.cursor()
 const sctpAt = Sctp.cursor()
 
 /** What the packet in hand has now. */
@@ -170,7 +176,26 @@ function translateUdp(packet: Packet, flow: Flow, to: Tuple, delta: u32): void {
   udp.destinationPort = to.destinationPort
   const checksum: u16 = udp.checksum
   if (packet.hasPartialChecksum) udp.checksum = applyDeltaPartial(checksum, delta)
+  else if (checksum === 0) sumUdp(packet, flow, to)
   else udp.checksum = applyDeltaUdp(checksum, u32(withPorts(delta, flow, to)))
+}
+
+/** Gives a datagram that had none a checksum. @apart */
+function sumUdp(packet: Packet, flow: Flow, to: Tuple): void {
+  const end: u32 = u32(flow.network + flow.length)
+  const bytes: u32 = u32(end - flow.transport)
+  if (flow.fragment !== FragmentKind.none || packet.segmentSize !== 0) return
+  // Cuts Ethernet's padding off, and makes the frame readable to its end.
+  if (bytes > SUM_FRAME_MAX || !packet.adjustTail(end - packet.length)) return
+  let sum: u32 = add32(sumFrame(packet, flow.transport, bytes), u32(Protocol.udp + bytes))
+  sum = add32(add32(sum, to.source3), to.destination3)
+  if (flow.family === 6) {
+    sum = add32(add32(add32(sum, to.source0), to.source1), to.source2)
+    sum = add32(add32(add32(sum, to.destination0), to.destination1), to.destination2)
+  }
+  const whole: u32 = fold(sum) ^ 0xffff
+  const udp = unsummedAt.at(packet, flow.transport)
+  if (udp !== null) udp.checksum = whole === 0 ? 0xffff : u16(whole)
 }
 
 /** Addresses are not in SCTP's checksum, and what the ports do to it depends on how much follows them. */

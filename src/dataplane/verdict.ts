@@ -15,7 +15,7 @@ export const Verdict = {
   send: 2,
   /**
    * Not yet. Either rewritten, but the next hop's MAC address is not known yet: `flow.egress` and `flow.next…` say
-   * whose. Or untouched, a fragment before the first one of its datagram.
+   * whose. Or untouched: a fragment before the first one of its datagram, or a packet whose call is to be read.
    */
   hold: 3,
 } as const
@@ -55,6 +55,7 @@ export const Reason = {
   icmpNoted: 46,
   localPort: 47,
   tooLong: 48,
+  noCall: 49,
 
   /** Verdict send. */
   toServer: 64,
@@ -71,6 +72,7 @@ export const Reason = {
   /** Verdict hold. */
   nextHopUnresolved: 96,
   fragmentEarly: 97,
+  callUnread: 98,
 } as const
 
 export const REASONS_MAX = 128

@@ -7,6 +7,7 @@ import { writeAscii, writeInteger, writeIpv4 } from '../base/ascii.ts'
 import { IpTexts } from '../base/ip-texts.ts'
 import { JsonRows } from '../base/json-rows.ts'
 import { TICKS_PER_SECOND } from '../subset/clock.ts'
+import { callOf } from '../dataplane/call-id.ts'
 import { forwardingOf } from '../dataplane/connection.ts'
 import { localRowOf } from '../dataplane/local-port.ts'
 import * as tables from '../dataplane/tables.ts'
@@ -14,8 +15,11 @@ import { expiryTicks, isListed, listedPortOf, protocolOf, stateOf } from './list
 
 /** Lines of the table that are looked at in one go. */
 const STRETCH = 128
-/** More than any row has: four times 45 letters for an IPv6 address with its port, and what stands before them. */
-const ROW_BYTES_MAX = 256
+/**
+ * More than any row has: four times 45 letters for an IPv6 address with its port, what stands before them, and a
+ * Call-ID of which every letter must be escaped.
+ */
+const ROW_BYTES_MAX = 1024
 const MS_PER_TICK = 1000 / TICKS_PER_SECOND
 const V4_MAPPED = 0xffff
 const [COMMA, DOT, QUOTE, CLOSE, ZERO] = [0x2c, 0x2e, 0x22, 0x5d, 0x30]
@@ -69,7 +73,9 @@ export class ConnectionRows extends JsonRows {
     const beginning = this.#beginningOf(line)
     for (let i = 0; i < beginning.length; i++) bytes[start + i] = beginning[i]!
     let at = writeSeconds(bytes, start + beginning.length, expiryTicks(line))
-    const { clientPort, virtualPort } = line
+    const { virtualPort } = line
+    const callId = callOf(line)
+    const clientPort = callId === undefined ? line.clientPort : 0
     const { client0, client1, client2, client3, virtual0, virtual1, virtual2, virtual3 } = line
     at = this.#writeEndpoint(bytes, at, client0, client1, client2, client3, clientPort)
     at = this.#writeEndpoint(bytes, at, virtual0, virtual1, virtual2, virtual3, virtualPort)
@@ -81,6 +87,9 @@ export class ConnectionRows extends JsonRows {
       const localPort = line.binding >>> 16
       const { address0: l0, address1: l1, address2: l2, address3: l3 } = local
       at = this.#writeEndpoint(bytes, at, l0, l1, l2, l3, localPort)
+    }
+    if (callId !== undefined) {
+      at = writeAscii(bytes, at, `,null,0,"sip",${JSON.stringify(callId)}`)
     }
     bytes[at] = CLOSE
     bytes[at + 1] = COMMA

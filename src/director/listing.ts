@@ -5,6 +5,7 @@ import { wordsToIp } from '../base/ip.ts'
 import { isAtOrAfter } from '../subset/integers.ts'
 import { now, TICKS_PER_SECOND } from '../subset/clock.ts'
 import { Protocol } from '../wire/ip-protocol.ts'
+import { callOf } from '../dataplane/call-id.ts'
 import { BUSY, forwardingOf, serverPortOf } from '../dataplane/connection.ts'
 import { localRowOf } from '../dataplane/local-port.ts'
 import * as tables from '../dataplane/tables.ts'
@@ -129,11 +130,12 @@ export function isListed(line: tables.Connection): boolean {
 
 /** What a line of the connection table in use says. */
 export function listConnection(line: tables.Connection): ConnectionListing {
+  const callId = callOf(line)
   return {
     protocol: protocolOf(line),
     client: {
       address: wordsToIp(line.client0, line.client1, line.client2, line.client3),
-      port: line.clientPort,
+      port: callId === undefined ? line.clientPort : 0,
     },
     virtual: {
       address: wordsToIp(line.virtual0, line.virtual1, line.virtual2, line.virtual3),
@@ -143,6 +145,7 @@ export function listConnection(line: tables.Connection): ConnectionListing {
     local: localOf(line),
     state: stateOf(line),
     expiresS: expiryTicks(line) / TICKS_PER_SECOND,
+    ...(callId !== undefined && { engine: { name: 'sip', data: callId } }),
   }
 }
 

@@ -140,14 +140,15 @@ export interface ConnectionListing {
 
 /**
  * The same as a row of a long listing: protocol, state, seconds until it expires; addresses and ports of client,
- * virtual service and server; and with FULLNAT the local ones. A quarter of its text, since there may be a million.
+ * virtual service and server; and with FULLNAT the local ones, with a persistence engine its name and what it goes by.
+ * A quarter of its text, since there may be a million.
  */
 export type ConnectionRow = readonly [
   ConnectionListing['protocol'],
   string,
   number,
   ...(readonly [string, number, string, number, string, number]),
-  ...(readonly [] | readonly [string, number]),
+  ...(readonly [] | readonly [string, number] | readonly [null, 0, string, string]),
 ]
 
 /** A rule that gives packets a firewall mark, before services are looked for. null: whatever it is. */

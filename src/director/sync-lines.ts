@@ -84,7 +84,8 @@ export function recordOf(line: tables.Connection): SyncRecord | undefined {
     flags: ((status >>> 16) & FLAGS) | own | forwarding,
     state: (status & Status.stateMask) >>> Status.stateShift,
     client: [client0, client1, client2, client3],
-    clientPort: line.clientPort,
+    // Of a template it may be the number of a call of ours.
+    clientPort: isTemplate ? 0 : line.clientPort,
     virtual: [line.virtual0, line.virtual1, line.virtual2, line.virtual3],
     virtualPort: line.virtualPort,
     server: [server.address0, server.address1, server.address2, server.address3],

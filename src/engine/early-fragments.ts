@@ -6,7 +6,8 @@
  */
 import { clearFlow, FragmentKind } from '../dataplane/flow.ts'
 import { recallPorts } from '../dataplane/fragment.ts'
-import { flow, forward } from '../dataplane/main.ts'
+import { forwardCall } from '../dataplane/call-id.ts'
+import { flow } from '../dataplane/main.ts'
 import { PARSED, parse } from '../dataplane/parse.ts'
 import { Verdict, verdictOf } from '../dataplane/verdict.ts'
 import { addressOf } from '../kernel/ffi.ts'
@@ -57,7 +58,10 @@ export class EarlyFragments {
     for (const fragment of this.#waiting.take(flow)) this.#forward(fragment)
   }
 
-  /** A fragment, from the kernel: goes on if the first of its datagram has come by now, else waits for it. */
+  /**
+   * From the kernel: a packet whose call is to be read goes on, and a fragment if the first of its datagram has come by
+   * now, else it waits for it.
+   */
   take(fragment: WaitingFragment): void {
     if (this.#isKnown(fragment)) this.#forward(fragment)
     else this.keep(fragment)
@@ -94,7 +98,7 @@ export class EarlyFragments {
   #forward(fragment: WaitingFragment): void {
     this.#point(fragment)
     const packet = this.#packet
-    const verdict = verdictOf(forward(packet))
+    const verdict = verdictOf(forwardCall(packet))
     if (verdict === Verdict.pass) {
       clearVirtioHeader(this.#memory.bytes, START - VIRTIO_HEADER_SIZE)
       this.#outlets.pass(this.#memory, START, fragment.bytes.length)

@@ -17,7 +17,8 @@ import { wordsToIp } from '../base/ip.ts'
 import { setNow, TICKS_PER_SECOND } from '../subset/clock.ts'
 import { Packet } from '../subset/packet.ts'
 import { allocateTables, type TableSet } from '../subset/table.ts'
-import { flow, forward } from '../dataplane/main.ts'
+import { forwardCall } from '../dataplane/call-id.ts'
+import { flow } from '../dataplane/main.ts'
 import { TABLES } from '../dataplane/tables.ts'
 import { Reason, Verdict, verdictOf } from '../dataplane/verdict.ts'
 import { isClaimed } from '../kernel/claim.ts'
@@ -208,7 +209,7 @@ export class V8Engine implements Engine {
     packet.ingress = port.index
     packet.hasPartialChecksum = (offloads.flags & VirtioFlag.needsChecksum) !== 0
     packet.segmentSize = offloads.gsoSize
-    const reason = forward(packet)
+    const reason = forwardCall(packet)
     const verdict = verdictOf(reason)
     if (verdict === Verdict.pass) this.#tap.inject(memory, frameStart, frameLength)
     else if (verdict === Verdict.send) this.#send(port)

@@ -5,7 +5,8 @@ import { ipToWords, familyOf, parseIp } from '../base/ip.ts'
 import { partsToMac } from '../base/mac.ts'
 import { viewOf } from '../base/bytes.ts'
 import { Flow } from '../dataplane/flow.ts'
-import { flow, forward } from '../dataplane/main.ts'
+import { forwardCall } from '../dataplane/call-id.ts'
+import { flow } from '../dataplane/main.ts'
 import { findHop } from '../dataplane/route.ts'
 import { hops, InterfaceFlag, interfaces, NONE } from '../dataplane/tables.ts'
 import { refuse, serverText } from '../director/check.ts'
@@ -81,7 +82,7 @@ export function probe(question: Question): Trial {
   const packet = new Packet()
   packet.point(viewOf(room), HEADROOM, before.length, 0, room.length)
   packet.ingress = ingress
-  const reason = forward(packet)
+  const reason = forwardCall(packet)
   return {
     question,
     before,

@@ -11,7 +11,8 @@ import { wordsToIp } from '../base/ip.ts'
 import { macToParts } from '../base/mac.ts'
 import { viewOf } from '../base/bytes.ts'
 import { PROBES_MAX } from '../dataplane/limits.ts'
-import { flow, forward } from '../dataplane/main.ts'
+import { forwardCall } from '../dataplane/call-id.ts'
+import { flow } from '../dataplane/main.ts'
 import { reasonName, verdictName, type ReasonName } from '../dataplane/reason-text.ts'
 import * as tables from '../dataplane/tables.ts'
 import { Verdict, verdictOf } from '../dataplane/verdict.ts'
@@ -132,7 +133,7 @@ export class World {
     packet.point(viewOf(room), HEADROOM, frame.length, 0, room.length)
     packet.ingress = this.ingressOf(frame)
     packet.segmentSize = segmentSizeOf(frame, this.lan.interfaces[packet.ingress - 1]!.mtu)
-    const reason = forward(packet)
+    const reason = forwardCall(packet)
     const verdict = verdictOf(reason)
     const { egress } = flow
     const isSent = verdict === Verdict.send

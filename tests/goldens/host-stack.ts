@@ -12,11 +12,11 @@ import { DIRECTOR_MAC, GATEWAY_MAC, OWN_ADDRESSES, type Departed } from './labor
 
 const ETHERNET = 14
 
-/** Frames that leave the host, which sends everything to the client side. */
+/** Frames that leave the host: to an IPv6 real server, else to the client side. */
 export function leaveToHost(frame: Uint8Array): Departed[] {
   const { ip, tcp, udp, icmp } = parseFrame(frame) ?? {}
   if (ip?.version === 6 && !OWN_ADDRESSES.includes(ip.destination)) {
-    return [{ at: 'client', bytes: forwardIpv6(frame) }]
+    return [forwardIpv6(frame, ip.destination)]
   }
   if (ip?.version !== 4 || !isChecksumRight(frame.subarray(ETHERNET, ETHERNET + 20))) return []
   if (!OWN_ADDRESSES.includes(ip.destination)) return [{ at: 'client', bytes: forward(frame) }]
@@ -36,12 +36,14 @@ export function leaveToHost(frame: Uint8Array): Departed[] {
 }
 
 /** One hop further. */
-function forwardIpv6(frame: Uint8Array): Uint8Array {
+function forwardIpv6(frame: Uint8Array, destination: string): Departed {
+  const server = /^2001:db8:b::1(\d)$/.exec(destination)?.[1]
+  const at = server === undefined ? 'client' : 'server'
   const bytes = frame.slice()
-  bytes.set(macToBytes(GATEWAY_MAC), 0)
-  bytes.set(macToBytes(DIRECTOR_MAC.client), 6)
+  bytes.set(macToBytes(server === undefined ? GATEWAY_MAC : `02:00:00:00:0b:1${server}`), 0)
+  bytes.set(macToBytes(DIRECTOR_MAC[at]), 6)
   bytes[ETHERNET + 7]! -= 1
-  return bytes
+  return { at, bytes }
 }
 
 /** The same of IPv4. */

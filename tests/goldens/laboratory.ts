@@ -10,8 +10,10 @@
  */
 import { parsePrefix } from '../../src/base/ip.ts'
 import { FragmentKind } from '../../src/dataplane/flow.ts'
-import { forward, flow } from '../../src/dataplane/main.ts'
+import { forwardCall } from '../../src/dataplane/call-id.ts'
+import { flow } from '../../src/dataplane/main.ts'
 import {
+  CALL_WORDS,
   FRAGMENT_PROBES_MAX,
   LOCALITY_PROBES_MAX,
   MEMBER_PROBES_MAX,
@@ -57,6 +59,7 @@ export const CAPACITIES: Readonly<Record<string, number>> = {
   serverOrigins: 256,
   natServers: 512,
   pool: 1 << 17,
+  callWords: 64 * CALL_WORDS,
   hops: 128,
   neighbourIndex: 256,
   routeNodes: 256 * 128,
@@ -102,7 +105,7 @@ export function inV8(bytes: Uint8Array, ingress: number, arrival: Arrival): Trea
   const packet = packetOf(bytes, ingress)
   packet.hasPartialChecksum = arrival.hasPartialChecksum ?? false
   packet.segmentSize = arrival.segmentSize ?? 0
-  const reason = forward(packet)
+  const reason = forwardCall(packet)
   return { reason, frame: frameOf(packet) }
 }
 
@@ -209,7 +212,11 @@ export class Laboratory {
   /** A frame comes in; `flow` tells more about it afterwards. */
   send(at: Side, frame: Uint8Array, arrival: Arrival = {}): Outcome {
     this.use()
-    const { reason, frame: bytes } = treat(frame, INTERFACE[at], arrival)
+    let { reason, frame: bytes } = treat(frame, INTERFACE[at], arrival)
+    // The kernel leaves it to the daemon.
+    if (reason === Reason.callUnread) {
+      ;({ reason, frame: bytes } = inV8(frame, INTERFACE[at], arrival))
+    }
     const verdict = verdictOf(reason)
     const departed = verdict === Verdict.send ? departures(bytes) : []
     if (reason === Reason.fragmentEarly) {

@@ -88,19 +88,25 @@ export function keptSum(bytes: Uint8Array, layout: Layout, isPartial: boolean): 
   const isTransport = protocol === TCP || protocol === UDP || protocol === ICMPV6
   if (!isTransport) return sumOf(bytes, transport, end)
   const checksumAt = transport + (protocol === TCP ? 16 : protocol === UDP ? 6 : 2)
-  const checksum = (bytes[checksumAt]! << 8) | bytes[checksumAt + 1]!
   const addresses = addressSum(bytes, layout)
-  if (protocol !== ICMPV6 && isPartial) return (checksum + 0xffff - addresses) % 0xffff
+  if (protocol !== ICMPV6 && isPartial) {
+    const checksum = (bytes[checksumAt]! << 8) | bytes[checksumAt + 1]!
+    return (checksum + 0xffff - addresses) % 0xffff
+  }
   // Without a checksum there is nothing to keep but the payload.
-  if (protocol === UDP && checksum === 0) return sumOf(bytes, transport + 4, end)
+  if (isUnsummed(bytes, layout)) return sumOf(bytes, transport + 4, end)
   return (addresses + sumOf(bytes, transport, end)) % 0xffff
+}
+
+/** A UDP datagram, or the first of its fragments, without a checksum? */
+export function isUnsummed(bytes: Uint8Array, { protocol, transport, isLater }: Layout): boolean {
+  return protocol === UDP && !isLater && bytes[transport + 6] === 0 && bytes[transport + 7] === 0
 }
 
 /** Is the transport checksum (UDP's may be missing) right? Fragments have none that can be checked. */
 export function isTransportRight(bytes: Uint8Array, layout: Layout): boolean {
   const { protocol, transport, end, isFragment, family } = layout
-  if (isFragment) return true
-  if (protocol === UDP && bytes[transport + 6] === 0 && bytes[transport + 7] === 0) return true
+  if (isFragment || isUnsummed(bytes, layout)) return true
   const sum = sumOf(bytes, transport, end)
   if (protocol === ICMP && family === 4) return sum === 0
   return (sum + addressSum(bytes, layout) + protocol + (end - transport)) % 0xffff === 0

@@ -11,7 +11,7 @@
 import { parsePrefix } from '../../src/base/ip.ts'
 import { FragmentKind } from '../../src/dataplane/flow.ts'
 import { forwardCall } from '../../src/dataplane/call-id.ts'
-import { flow } from '../../src/dataplane/main.ts'
+import { flow, forward } from '../../src/dataplane/main.ts'
 import {
   CALL_WORDS,
   FRAGMENT_PROBES_MAX,
@@ -32,6 +32,7 @@ import { Sweep } from '../../src/director/sweep.ts'
 import { fragmentFrame, fragmentIpv6 } from '../../src/engine/fragment.ts'
 import { WaitingFragments } from '../../src/engine/waiting-fragments.ts'
 import { setNow, setSeed, TICKS_PER_SECOND } from '../../src/subset/clock.ts'
+import type { Packet } from '../../src/subset/packet.ts'
 import { allocateTables, type TableSet } from '../../src/subset/table.ts'
 import { frameOf, packetOf } from '../packets/packet-of.ts'
 
@@ -102,11 +103,23 @@ export type Treatment = (frame: Uint8Array, ingress: number, arrival: Arrival) =
 
 /** The packet path in this process, on the tables in use. */
 export function inV8(bytes: Uint8Array, ingress: number, arrival: Arrival): Treated {
+  const packet = packetFor(bytes, ingress, arrival)
+  const reason = forward(packet)
+  return { reason, frame: frameOf(packet) }
+}
+
+/** The same by somebody who can read calls. */
+function reading(bytes: Uint8Array, ingress: number, arrival: Arrival): Treated {
+  const packet = packetFor(bytes, ingress, arrival)
+  const reason = forwardCall(packet)
+  return { reason, frame: frameOf(packet) }
+}
+
+function packetFor(bytes: Uint8Array, ingress: number, arrival: Arrival): Packet {
   const packet = packetOf(bytes, ingress)
   packet.hasPartialChecksum = arrival.hasPartialChecksum ?? false
   packet.segmentSize = arrival.segmentSize ?? 0
-  const reason = forwardCall(packet)
-  return { reason, frame: frameOf(packet) }
+  return packet
 }
 
 let treat: Treatment = inV8
@@ -212,11 +225,10 @@ export class Laboratory {
   /** A frame comes in; `flow` tells more about it afterwards. */
   send(at: Side, frame: Uint8Array, arrival: Arrival = {}): Outcome {
     this.use()
-    let { reason, frame: bytes } = treat(frame, INTERFACE[at], arrival)
-    // The kernel leaves it to the daemon.
-    if (reason === Reason.callUnread) {
-      ;({ reason, frame: bytes } = inV8(frame, INTERFACE[at], arrival))
-    }
+    const treated = treat(frame, INTERFACE[at], arrival)
+    // An engine, or the daemon beside it, then reads which call it is.
+    const isRead = treated.reason !== Reason.callUnread
+    const { reason, frame: bytes } = isRead ? treated : reading(frame, INTERFACE[at], arrival)
     const verdict = verdictOf(reason)
     const departed = verdict === Verdict.send ? departures(bytes) : []
     if (reason === Reason.fragmentEarly) {

@@ -13,7 +13,7 @@ import {
 } from '../subset/action.ts'
 import { u32 } from '../subset/integers.ts'
 import type { Packet } from '../subset/packet.ts'
-import { flow, takeLongWay } from './main.ts'
+import { flow, takeLongWayUnread } from './main.ts'
 import { LONG_WAY, Outcome, takeShortCut } from './short-cut.ts'
 import { hops, InterfaceFlag, interfaces, settings } from './tables.ts'
 import { Reason, Verdict, verdictOf } from './verdict.ts'
@@ -26,7 +26,7 @@ const interfaceAt = interfaces.cursor()
 export function act(packet: Packet): u32 {
   const outcome: u32 = takeShortCut(packet, flow)
   if (outcome !== LONG_WAY) return actShortly(packet, outcome)
-  const reason: u32 = takeLongWay(packet)
+  const reason: u32 = takeLongWayUnread(packet)
   noteReason(reason)
   const verdict: u32 = verdictOf(reason)
   if (verdict === Verdict.pass) return pass()

@@ -12,7 +12,7 @@ import type { Flow } from './flow.ts'
 import { handOver } from './oversize.ts'
 import { Reason } from './verdict.ts'
 
-/** Of the packet in hand. Only V8 writes it, so that it is all zero in the kernel. */
+/** Of the packet in hand; in the kernel it is all zero. */
 const Call = row('call', {
   /** Which call, plus one: a template has it in the place of its client's port. 0: none. */
   row: 'u32',

@@ -17,6 +17,7 @@ import { row } from '../subset/struct.ts'
 import { EtherType } from '../wire/ethernet.ts'
 import { Protocol } from '../wire/ip-protocol.ts'
 import { TcpFlag } from '../wire/tcp.ts'
+import { call } from './call.ts'
 import {
   BUSY,
   findReply,
@@ -75,6 +76,19 @@ export function forward(packet: Packet): u32 {
 /** What the short cut did not decide. */
 export function takeLongWay(packet: Packet): u32 {
   startAnew()
+  return decideAtLength(packet)
+}
+
+/** The same in the kernel, where nobody reads calls, and what frames before have left may stand in `call`. */
+export function takeLongWayUnread(packet: Packet): u32 {
+  startAnew()
+  call.row = 0
+  call.isRead = 0
+  call.isReader = 0
+  return decideAtLength(packet)
+}
+
+function decideAtLength(packet: Packet): u32 {
   packet.askChecksum()
   clearFlow(flow)
   const reason: u32 = decide(packet)

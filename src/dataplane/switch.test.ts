@@ -1,6 +1,6 @@
 /**
- * The switches of IPVS under their names: each off, and on, and what packets or listings show of it. Those of connection
- * synchronisation have tests of their own (director/sync.test.ts).
+ * The switches of IPVS under their names: each off, and on, and what packets or listings show of it. Those of
+ * connection synchronisation have tests of their own.
  */
 import assert from 'node:assert/strict'
 import { it } from 'node:test'

@@ -7,7 +7,8 @@
  * connection the next of ten servers, loaded and listed by `nft`.
  *
  * `longest wait` is that of a datagram which goes there and back every 5 ms meanwhile; before, at rest, it is the
- * machine's own. The first table is the start of the command, against Node's own start.
+ * machine's own. The first table is the start of the command, against Node's own start. `--engine kernel` has the
+ * kernel forward (v8 unless told so).
  */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
@@ -27,10 +28,12 @@ const { values } = parseArgs({
   options: {
     services: { type: 'string', default: '10000' },
     servers: { type: 'string', default: '10' },
+    engine: { type: 'string', default: 'v8' },
   },
 })
 const SERVICES = Number(values.services)
 const SERVERS = Number(values.servers)
+const ENGINE = values.engine === 'kernel' ? 'kernel' : 'v8'
 const VIP = '10.1.0.100'
 const PORT = 5000
 const STARTS = 15
@@ -58,7 +61,7 @@ async function bench(lan: Lan): Promise<void> {
   const folder = labFolder()
   mkdirSync(folder, { recursive: true })
   const paths = writeTables(folder)
-  const director = await Director.start(lan.host('director'), ['net1', 'net2'], 'v8', folder)
+  const director = await Director.start(lan.host('director'), ['net1', 'net2'], ENGINE, folder)
   const socket = `${folder}/sluice.sock`
   process.env['SLUICE_SOCKET'] = socket
   compareStarts(lan.host('director'))
@@ -89,7 +92,7 @@ async function bench(lan: Lan): Promise<void> {
       waits.worstMs.toFixed(0),
     ])
   }
-  console.log(`\n${SERVICES} services with ${SERVERS} real servers each\n`)
+  console.log(`\n${SERVICES} services with ${SERVERS} real servers each, engine ${ENGINE}\n`)
   printTable(rows)
   await director.stop()
 }

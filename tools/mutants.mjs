@@ -1,17 +1,21 @@
 // Changes the compiler in one small place after the other, and looks whether its own tests notice:
 // `node tools/mutants.mjs`.
 //
-//   --sample N    so many, chosen by --seed S; without it all there are
-//   --file WORD   only of files of src/compiler/ whose name contains WORD
-//   --jobs N      so many at the same time
-//   --list        only say what would be changed
+//   --sample N     so many, chosen by --seed S; without it all there are
+//   --file WORD    only of files of src/compiler/ whose name contains WORD
+//   --jobs N       so many at the same time
+//   --minutes N    begins no other after so long
+//   --list         only say what would be changed
 //
-// A mutant is killed by a test that fails or takes too long. Survivors are printed, and the exit status says whether
+// All mutants are in one copy of the compiler at once (mutate.mjs), and a process goes through the checks of
+// tests/compiler/mutants/ with one after the other. A first time without any says which mutants each check meets: the
+// others cannot be noticed by it. What decides at once, when a module is read, gets a process of its own.
+//
+// A mutant is killed by a check that fails or takes too long. Survivors are printed, and the exit status says whether
 // there are any. Works on a copy in a temporary folder, of dist/ as it is built; as root the kernel takes part.
-import { spawn } from 'node:child_process'
+import { fork } from 'node:child_process'
 import {
   cpSync,
-  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -22,7 +26,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import ts from 'typescript'
+import { mutate, SWITCH } from './mutate.mjs'
 import { ROOT } from './prepare.mjs'
 
 const FOLDER = 'src/compiler'
@@ -36,22 +40,12 @@ const LEFT_OUT = [
   'tree.ts',
   'ir.ts',
 ]
-/** Cheap ones first. */
-const TESTS = [
-  'tests/subset.test',
-  'tests/compiler/refused.test',
-  'tests/compiler/features.test',
-  'tests/compiler/goldens.test',
-  'tests/compiler/random-programs.fuzz.test',
-]
-const ROOT_TESTS = [
-  'tests/compiler/features.root.test',
-  'tests/compiler/random-programs.root.test',
-  'tests/compiler/packet-path.root.test',
-]
-/** Enough for a mutant to show itself. */
-const ENVIRONMENT = { FUZZ_PROGRAMS: '16', FUZZ_KERNEL: '400' }
-const TIMEOUT_MS = 180_000
+/** Of the processor's time that a check takes without a mutant, and what it may take in any case. */
+const SLOWER = 10
+const ALLOWED_MS = 5000
+const LOOK_EVERY_MS = 500
+/** Of /proc/PID/stat. */
+const TICK_MS = 10
 
 const { values: options } = parseArgs({
   options: {
@@ -59,71 +53,10 @@ const { values: options } = parseArgs({
     seed: { type: 'string', default: '1' },
     file: { type: 'string', default: '' },
     jobs: { type: 'string', default: '1' },
+    minutes: { type: 'string', default: '0' },
     list: { type: 'boolean', default: false },
   },
 })
-
-const SWAPPED = {
-  '===': '!==',
-  '!==': '===',
-  '<': '<=',
-  '<=': '<',
-  '>': '>=',
-  '>=': '>',
-  '&&': '||',
-  '||': '&&',
-  '+': '-',
-  '-': '+',
-  '*': '+',
-}
-
-/** Every change of one file: from, to and what stands there instead. */
-function mutantsOf(name, text) {
-  const file = ts.createSourceFile(name, text, ts.ScriptTarget.Latest, true)
-  const found = []
-  const change = (node, instead, what) => {
-    const [start, end] = [node.getStart(file), node.getEnd()]
-    const line = file.getLineAndCharacterOfPosition(start).line + 1
-    found.push({ name, line, start, end, instead, what })
-  }
-  const visit = (node) => {
-    if (ts.isImportDeclaration(node) || ts.isInterfaceDeclaration(node) || ts.isTypeNode(node))
-      return
-    if (ts.isBinaryExpression(node)) {
-      const token = node.operatorToken.getText(file)
-      const instead = SWAPPED[token]
-      if (instead !== undefined) change(node.operatorToken, instead, `${token} → ${instead}`)
-    }
-    if (ts.isIfStatement(node) || ts.isConditionalExpression(node)) {
-      const condition = node.expression ?? node.condition
-      change(condition, `!(${condition.getText(file)})`, 'condition negated')
-    }
-    if (ts.isNumericLiteral(node)) {
-      const value = Number(node.text)
-      for (const other of [value + 1, value - 1])
-        change(node, `(${other})`, `${node.text} → ${other}`)
-    }
-    if (node.kind === ts.SyntaxKind.TrueKeyword) change(node, 'false', 'true → false')
-    if (node.kind === ts.SyntaxKind.FalseKeyword) change(node, 'true', 'false → true')
-    if (ts.isExpressionStatement(node) || ts.isContinueStatement(node)) {
-      change(node, ';', `dropped: ${node.getText(file).split('\n')[0].slice(0, 60)}`)
-    }
-    ts.forEachChild(node, visit)
-  }
-  visit(file)
-  return found
-}
-
-function allMutants() {
-  const names = readdirSync(join(ROOT, FOLDER)).filter(
-    (name) =>
-      name.endsWith('.ts') &&
-      !name.endsWith('.test.ts') &&
-      !LEFT_OUT.includes(name) &&
-      name.includes(options.file),
-  )
-  return names.flatMap((name) => mutantsOf(name, readFileSync(join(ROOT, FOLDER, name), 'utf8')))
-}
 
 /** A steady choice. */
 function choose(mutants) {
@@ -141,85 +74,180 @@ function choose(mutants) {
   return chosen
 }
 
-/** A repository of its own, as built. */
-function makeCopy() {
+/** All there are, each with its number; and the compiler with them in it, by file. */
+function allMutants() {
+  const mutants = []
+  const modules = new Map()
+  for (const name of readdirSync(join(ROOT, FOLDER)).sort()) {
+    if (!name.endsWith('.ts') || name.endsWith('.test.ts') || LEFT_OUT.includes(name)) continue
+    const text = readFileSync(join(ROOT, FOLDER, name), 'utf8')
+    const made = mutate(name, text, mutants.length)
+    modules.set(name, made.code)
+    for (const one of made.mutants) mutants.push({ number: mutants.length, name, ...one })
+  }
+  return { mutants, modules }
+}
+
+/** A repository of its own, as built, with the mutants in its compiler. */
+function makeCopy(modules) {
   const root = mkdtempSync(join(tmpdir(), 'sluice-mutants-'))
   for (const folder of ['src', 'tests', 'dist'])
     cpSync(join(ROOT, folder), join(root, folder), { recursive: true })
   cpSync(join(ROOT, 'package.json'), join(root, 'package.json'))
   symlinkSync(join(ROOT, 'node_modules'), join(root, 'node_modules'))
-  mkdirSync(join(root, 'tmp'))
+  for (const [name, code] of modules)
+    writeFileSync(join(root, 'dist', FOLDER, name.replace(/\.ts$/, '.js')), code)
+  writeFileSync(join(root, 'dist', FOLDER, 'mutant-switch.js'), SWITCH)
   return root
 }
 
-/** Puts text in the place of a module, compiled. */
-function write(root, name, text) {
-  const { outputText } = ts.transpileModule(text, {
-    fileName: name,
-    compilerOptions: {
-      target: ts.ScriptTarget.ES2023,
-      module: ts.ModuleKind.ESNext,
-      rewriteRelativeImportExtensions: true,
-    },
-  })
-  writeFileSync(join(root, 'dist', FOLDER, name.replace(/\.ts$/, '.js')), outputText)
-}
+/** For the process that goes through everything without one: it says what is wrong. */
+const NONE = -1
 
-function passes(root, test) {
-  return new Promise((resolve) => {
-    const child = spawn(process.execPath, [join(root, 'dist', `${test}.js`)], {
+/** A process that goes through checks; `mutant`: there from its beginning. */
+class Worker {
+  #child
+  #heard = () => undefined
+
+  constructor(root, mutant) {
+    this.#child = fork(join(root, 'dist/tests/compiler/mutants/worker.js'), [root], {
       cwd: root,
-      env: { ...process.env, ...ENVIRONMENT, TMPDIR: join(root, 'tmp') },
-      stdio: 'ignore',
-      timeout: TIMEOUT_MS,
-      killSignal: 'SIGKILL',
+      execArgv: ['--max-old-space-size=2000'],
+      env: { ...process.env, ...(mutant >= 0 && { MUTANT: String(mutant) }) },
+      stdio: ['ignore', 'ignore', mutant === NONE ? 'inherit' : 'ignore', 'ipc'],
     })
-    child.on('close', (status) => resolve(status === 0))
-  })
-}
-
-/** The test that notices; undefined: none. */
-async function killerOf(root, { name, start, end, instead }) {
-  const text = readFileSync(join(ROOT, FOLDER, name), 'utf8')
-  write(root, name, text.slice(0, start) + instead + text.slice(end))
-  try {
-    const tests = process.getuid?.() === 0 ? [...TESTS, ...ROOT_TESTS] : TESTS
-    for (const test of tests) if (!(await passes(root, test))) return test
-    return undefined
-  } finally {
-    write(root, name, text)
+    this.#child.on('message', (message) => this.#heard(message))
+    this.#child.on('exit', () => this.#heard({ hasEnded: true }))
   }
-}
 
-async function work(waiting, survivors, counts) {
-  const root = makeCopy()
-  try {
-    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-      const killer = await killerOf(root, next)
-      const place = `${FOLDER}/${next.name}:${next.line}: ${next.what}`
-      console.log(
-        `${killer === undefined ? 'SURVIVES' : 'killed  '} ${place}${killer ? ` (${killer})` : ''}`,
-      )
-      counts.set(killer ?? 'survivors', (counts.get(killer ?? 'survivors') ?? 0) + 1)
-      if (killer === undefined) survivors.push(place)
+  /** Once it is ready; false: it ended before. */
+  ready() {
+    return new Promise((resolve) => {
+      this.#heard = ({ isReady, hasEnded }) => (isReady || hasEnded) && resolve(isReady === true)
+    })
+  }
+
+  /** The first run, without a mutant. */
+  begin() {
+    return new Promise((resolve, reject) => {
+      this.#heard = (message) =>
+        message.met ? resolve(message) : message.hasEnded && reject(new Error('the checks fail'))
+      this.#child.send({})
+    })
+  }
+
+  /** What killed the mutant; undefined: nothing. `limits`: by check, milliseconds of the processor. */
+  examine(mutant, checks, limits) {
+    return new Promise((resolve) => {
+      let [current, since] = [checks?.[0] ?? 0, this.#cpuMs()]
+      const looking = setInterval(() => {
+        if (this.#cpuMs() - since > limits[current])
+          end({ killer: `check ${current} takes too long` })
+      }, LOOK_EVERY_MS)
+      const end = ({ killer, isClean = false }) => {
+        clearInterval(looking)
+        if (!isClean) this.stop()
+        resolve({ killer: killer ?? undefined, isClean })
+      }
+      this.#heard = (message) => {
+        if (message.check !== undefined) [current, since] = [message.check, this.#cpuMs()]
+        if (message.hasEnded) end({ killer: 'the process ends' })
+        if (message.killer !== undefined) end(message)
+      }
+      this.#child.send({ mutant, checks })
+    })
+  }
+
+  #cpuMs() {
+    try {
+      const stat = readFileSync(`/proc/${this.#child.pid}/stat`, 'utf8')
+      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+      return (Number(fields[11]) + Number(fields[12])) * TICK_MS
+    } catch {
+      return 0
     }
-  } finally {
-    rmSync(root, { recursive: true, force: true })
+  }
+
+  stop() {
+    this.#heard = () => undefined
+    this.#child.kill('SIGKILL')
   }
 }
 
-const all = allMutants()
-const chosen = choose(all)
-console.log(`${chosen.length} of ${all.length} mutants`)
+async function run(root, chosen) {
+  const first = new Worker(root, NONE)
+  if (!(await first.ready())) throw new Error('the checks do not begin')
+  const { atOnce, met } = await first.begin()
+  const early = new Set(atOnce)
+  const limits = met.map(({ cpuMs }) => cpuMs * SLOWER + ALLOWED_MS)
+  const total = met.reduce((sum, { cpuMs }) => sum + cpuMs, 0)
+  console.log(`${met.length} checks take ${(total / 1000).toFixed(1)} s without a mutant`)
+  const waiting = [...chosen]
+  const outcome = { survivors: [], killers: new Map(), tried: 0 }
+  const end = Number(options.minutes) > 0 ? Date.now() + Number(options.minutes) * 60_000 : Infinity
+  const one = async (worker) => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      if (Date.now() > end) break
+      const meeting = met.flatMap(({ mutants }, i) => (mutants.includes(next.number) ? [i] : []))
+      const isEarly = early.has(next.number)
+      let killer
+      if (isEarly) {
+        const own = new Worker(root, next.number)
+        killer = (await own.ready())
+          ? (await own.examine(next.number, undefined, limits)).killer
+          : 'the process ends'
+        own.stop()
+      } else if (meeting.length > 0) {
+        worker ??= await freshWorker(root)
+        const examined = await worker.examine(next.number, meeting, limits)
+        killer = examined.killer
+        if (!examined.isClean) worker = undefined
+      }
+      note(outcome, next, killer, isEarly || meeting.length > 0)
+    }
+    worker?.stop()
+  }
+  await Promise.all(
+    Array.from({ length: Number(options.jobs) }, (_, i) => one(i === 0 ? first : undefined)),
+  )
+  return outcome
+}
+
+async function freshWorker(root) {
+  const worker = new Worker(root)
+  await worker.ready()
+  return worker
+}
+
+function note(outcome, { name, line, what }, killer, isMet) {
+  const place = `${FOLDER}/${name}:${line}: ${what}`
+  outcome.tried++
+  if (killer === undefined) {
+    console.log(`SURVIVES ${place}${isMet ? '' : ' (no check comes there)'}`)
+    outcome.survivors.push(`${place}${isMet ? '' : ' (no check comes there)'}`)
+    return
+  }
+  console.log(`killed   ${place} (${killer})`)
+  const kind = killer.split(' ')[0]
+  outcome.killers.set(kind, (outcome.killers.get(kind) ?? 0) + 1)
+}
+
+const startedMs = Date.now()
+const { mutants, modules } = allMutants()
+const chosen = choose(mutants.filter(({ name }) => name.includes(options.file)))
+console.log(`${chosen.length} of ${mutants.length} mutants`)
 if (options.list)
   for (const { name, line, what } of chosen) console.log(`${FOLDER}/${name}:${line}: ${what}`)
 else {
-  const [survivors, counts] = [[], new Map()]
-  const waiting = [...chosen]
-  await Promise.all(
-    Array.from({ length: Number(options.jobs) }, () => work(waiting, survivors, counts)),
-  )
-  for (const [killer, count] of counts) console.log(`${String(count).padStart(5)}  ${killer}`)
-  for (const place of survivors.sort()) console.log(`survivor: ${place}`)
-  process.exitCode = survivors.length === 0 ? 0 : 1
+  const root = makeCopy(modules)
+  try {
+    const { survivors, killers, tried } = await run(root, chosen)
+    for (const [killer, count] of killers) console.log(`${String(count).padStart(5)}  ${killer}`)
+    for (const place of survivors.sort()) console.log(`survivor: ${place}`)
+    const minutes = (Date.now() - startedMs) / 60_000
+    console.log(`${tried} tried in ${minutes.toFixed(1)} min, ${survivors.length} survive`)
+    process.exitCode = survivors.length === 0 ? 0 : 1
+  } finally {
+    rmSync(root, { recursive: true, force: true })
+  }
 }

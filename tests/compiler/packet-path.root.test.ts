@@ -10,6 +10,7 @@ import { Reason } from '../../src/dataplane/verdict.ts'
 import { notRoot } from '../kernel/own-network.ts'
 import { enterTwinNetwork, PROGRAMS, unreached } from './twins/programs.ts'
 import { FRAMES_A_ROUND, Rounds, type Finding } from './twins/rounds.ts'
+import type { Meddle } from './twins/twins.ts'
 
 const FRAMES = Number(process.env['FUZZ_KERNEL'] ?? 6000)
 const SEED = Number(process.env['FUZZ_SEED'] ?? 20_251_125)
@@ -51,14 +52,15 @@ describe('the comparison of kernel and V8', { skip: notRoot }, () => {
   it('finds a wrong word in a table, the frame it came with, and the two steps that it takes', () => {
     let [frames, wrongAt] = [0, -1]
     // Goes wrong with some frames, but only while there are connections.
-    const rounds = new Rounds(PROGRAMS[0]!, SEED, ({ bytes }, lab) => {
+    const meddle: Meddle = ({ bytes }, lab) => {
       lab.use()
       if (bytes.at(-1)! % 16 === 9 && settings.row(0).connections > 0) {
         connections.row(5).reach ^= 0x100
         if (wrongAt < 0) wrongAt = frames
       }
       frames++
-    })
+    }
+    const rounds = new Rounds(PROGRAMS[0]!, SEED, { meddle })
     try {
       const finding = rounds.run(0, FRAMES_A_ROUND)
       assert.ok(finding !== undefined, 'something was found')

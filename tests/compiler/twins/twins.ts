@@ -54,6 +54,12 @@ export interface Beginning {
 /** For tests of the comparison itself: what goes wrong in the kernel, before a frame comes there. */
 export type Meddle = (step: Step, inKernel: Laboratory) => void
 
+export interface TwinOptions {
+  readonly meddle?: Meddle
+  /** Instead of the program that the compiler makes. */
+  readonly artefact?: Artefact
+}
+
 /** They do not do the same. */
 export class Difference extends Error {
   override readonly name = 'Difference'
@@ -102,11 +108,12 @@ export class Twins {
   #count = 0
 
   /** `settled`: for whom the program is made. Close it. */
-  constructor(attachment: Attachment, settled: SettledFields, meddle?: Meddle) {
+  constructor(attachment: Attachment, settled: SettledFields, options: TwinOptions = {}) {
     this.attachment = attachment
-    this.#meddle = meddle
+    this.#meddle = options.meddle
     this.isGeneral = settled !== IPV4_ONLY
-    this.#program = new KernelPacketPath(compiled(attachment, settled), WIDER_CAPACITIES)
+    const artefact = options.artefact ?? compiled(attachment, settled)
+    this.#program = new KernelPacketPath(artefact, WIDER_CAPACITIES)
     this.log = this.#program.log
     this.#pairs = tables.TABLES.map((table) => ({
       table,

@@ -58,6 +58,15 @@ const TOLD: Readonly<Record<string, readonly [0 | 1, ...string[]]>> = {
     1,
     'ip4 0 state 1 masq template inactive 10.1.0.10 0 > 0.0.0.7 0 > 10.2.0.20 0 60 s mark 7',
   ],
+  direct: [
+    1,
+    'ip4 6 state 1 direct noOutput 10.0.0.10 42081 > 10.0.0.100 81 > 192.168.10.12 81 900 s',
+  ],
+  old: [
+    0,
+    'ip4 6 state 1 masq 10.0.0.10 42082 > 10.0.0.100 82 > 192.168.10.11 8080 0 s',
+    'ip4 6 state 1 masq template inactive 10.0.0.10 0 > 10.0.0.100 82 > 192.168.10.11 8080 0 s',
+  ],
 }
 
 /** The same records written by us. */

@@ -7,7 +7,7 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Script } from 'node:vm'
-import { USAGE_TEXT } from '../src/cli/ipvsadm-usage.ts'
+import { USAGE_TEXT } from '../src/cli/ipvsadm/usage.ts'
 import { rootFolder } from './packets/golden-frames.ts'
 
 const at = (name: string) => join(rootFolder(), name)

@@ -6,9 +6,9 @@
  */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { checkSubset } from '../src/compiler/check.ts'
-import { formatDiagnostic } from '../src/compiler/diagnostics.ts'
-import { REFUSALS } from '../src/compiler/refusals.ts'
+import { checkSubset } from '../src/compiler/language/check.ts'
+import { formatDiagnostic } from '../src/compiler/language/diagnostics.ts'
+import { REFUSALS } from '../src/compiler/language/refusals.ts'
 import { expectedOf, filesOf } from './subset/program-text.ts'
 import { readRepository } from './tidy/tree.ts'
 

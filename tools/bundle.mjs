@@ -145,7 +145,7 @@ async function rehearse(load) {
     call: async (name) => answers[name] ?? [],
     connectionRows: async () => [Buffer.from(ROWS)],
   }
-  const { runIpvsadm } = load('src/cli/ipvsadm-run.ts')
+  const { runIpvsadm } = load('src/cli/ipvsadm/run.ts')
   load('src/control/client.ts')
   for (const line of REHEARSED) {
     const status = await runIpvsadm(line.split(' '), {

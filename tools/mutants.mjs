@@ -24,7 +24,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { mutate, SWITCH } from './mutate.mjs'
 import { ROOT } from './prepare.mjs'
@@ -78,8 +78,9 @@ function choose(mutants) {
 function allMutants() {
   const mutants = []
   const modules = new Map()
-  for (const name of readdirSync(join(ROOT, FOLDER)).sort()) {
-    if (!name.endsWith('.ts') || name.endsWith('.test.ts') || LEFT_OUT.includes(name)) continue
+  for (const name of readdirSync(join(ROOT, FOLDER), { recursive: true }).sort()) {
+    if (!name.endsWith('.ts') || name.endsWith('.test.ts') || LEFT_OUT.includes(basename(name)))
+      continue
     const text = readFileSync(join(ROOT, FOLDER, name), 'utf8')
     const made = mutate(name, text, mutants.length)
     modules.set(name, made.code)

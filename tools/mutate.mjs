@@ -38,7 +38,8 @@ export function mutate(name, text, first) {
     },
     transformers: { before: [(context) => (file) => changeFile(context, file, mutants, first)] },
   })
-  return { mutants, code: `import { m as isMutant } from './mutant-switch.js'\n${outputText}` }
+  const up = '../'.repeat(name.split('/').length - 1) || './'
+  return { mutants, code: `import { m as isMutant } from '${up}mutant-switch.js'\n${outputText}` }
 }
 
 function changeFile(context, file, mutants, first) {

@@ -3,10 +3,10 @@
  * to everybody.
  */
 import { Director } from '../../src/director/director.ts'
-import { Hops } from '../../src/director/hops.ts'
+import { Hops } from '../../src/director/hops/hops.ts'
 import { initTables } from '../../src/director/init.ts'
 import type { ForwardingMethod } from '../../src/director/model.ts'
-import type { Route } from '../../src/director/routes.ts'
+import type { Route } from '../../src/director/hops/routes.ts'
 import { setNow } from '../../src/subset/clock.ts'
 
 export interface Furniture {

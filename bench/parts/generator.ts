@@ -4,10 +4,10 @@
  */
 import { ipToWords, wordsToIp } from '../../src/base/ip.ts'
 import { addressOf } from '../../src/kernel/ffi.ts'
-import { getLink } from '../../src/kernel/link.ts'
-import { PacketSocket } from '../../src/kernel/packet-socket.ts'
-import { openRtnetlink } from '../../src/kernel/rtnetlink.ts'
-import { VIRTIO_HEADER_SIZE } from '../../src/kernel/virtio-header.ts'
+import { getLink } from '../../src/kernel/netlink/link.ts'
+import { PacketSocket } from '../../src/kernel/packet/packet-socket.ts'
+import { openRtnetlink } from '../../src/kernel/netlink/rtnetlink.ts'
+import { VIRTIO_HEADER_SIZE } from '../../src/kernel/packet/virtio-header.ts'
 import { udpFrame } from '../../src/wire/flow.ts'
 
 export interface GeneratorSpec {

@@ -5,8 +5,8 @@
  *   generator ── net1 ── director, with the VIP ── net2 ── sink
  */
 import { readFileSync } from 'node:fs'
-import { getLink } from '../../src/kernel/link.ts'
-import { replaceNeighbour } from '../../src/kernel/neighbour.ts'
+import { getLink } from '../../src/kernel/netlink/link.ts'
+import { replaceNeighbour } from '../../src/kernel/netlink/neighbour.ts'
 import type { Host } from '../../src/lab/host.ts'
 import type { Lan } from '../../src/lab/lan.ts'
 

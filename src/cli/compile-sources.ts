@@ -7,9 +7,9 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { basename, dirname, join, posix, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { FileTree } from '../compiler/tree.ts'
+import type { FileTree } from '../compiler/language/tree.ts'
 import { readText } from './input-file.ts'
-import { Exit, Failure } from './sluice-exit.ts'
+import { Exit, Failure } from './sluice/exit.ts'
 
 export const PACKET_PATH = 'src/dataplane'
 

@@ -2,8 +2,8 @@
  * Files that a command is given: read whole, and what is wrong with them said with its place.
  */
 import { readFileSync } from 'node:fs'
-import { parseRules, RulesError, type Rule } from './ipvsadm-rules.ts'
-import { Exit, Failure } from './sluice-exit.ts'
+import { parseRules, RulesError, type Rule } from './ipvsadm/rules.ts'
+import { Exit, Failure } from './sluice/exit.ts'
 
 /** Throws Failure, in one sentence. */
 export function readBytes(path: string): Uint8Array {

@@ -7,10 +7,10 @@
 import { DEFAULT_SOCKET_PATH } from '../control/protocol.ts'
 import { ControlError } from '../control/control-error.ts'
 import type { ControlClient } from '../control/client.ts'
-import { explainNoDaemon } from './ipvsadm-errors.ts'
-import { MachineNames } from './ipvsadm-names.ts'
-import { runIpvsadm } from './ipvsadm-run.ts'
-import { NoDaemon } from './ipvsadm-surroundings.ts'
+import { explainNoDaemon } from './ipvsadm/errors.ts'
+import { MachineNames } from './ipvsadm/names.ts'
+import { runIpvsadm } from './ipvsadm/run.ts'
+import { NoDaemon } from './ipvsadm/surroundings.ts'
 
 let client: ControlClient | undefined
 

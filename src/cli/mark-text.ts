@@ -3,8 +3,8 @@
  * [--sport A[-B]] [--dport A[-B][,…]]`. What is not named fits every packet.
  */
 import type { MarkRule, ServiceProtocol } from '../director/model.ts'
-import { WrongUsage } from './ipvsadm-draft.ts'
-import { parseNumber } from './ipvsadm-number.ts'
+import { WrongUsage } from './ipvsadm/draft.ts'
+import { parseNumber } from './ipvsadm/number.ts'
 
 /** The words behind the options. */
 export interface MarkOptions {

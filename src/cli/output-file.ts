@@ -3,7 +3,7 @@
  */
 import { closeSync, openSync, realpathSync, renameSync, rmSync, statSync, writeSync } from 'node:fs'
 import { sayFileError } from './input-file.ts'
-import { Exit, Failure } from './sluice-exit.ts'
+import { Exit, Failure } from './sluice/exit.ts'
 
 /**
  * Writes the parts beside `path` and then takes its place. What is no regular file (a pipe, /dev/null) is written to

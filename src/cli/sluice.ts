@@ -5,7 +5,7 @@
  */
 import { Command, CommanderError } from 'commander'
 import { VERSION } from '../base/version.ts'
-import { Exit, sayFailure } from './sluice-exit.ts'
+import { Exit, sayFailure } from './sluice/exit.ts'
 
 type Describe = { describe(command: Command): void }
 
@@ -17,43 +17,43 @@ interface Subcommand {
 const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
   run: {
     summary: 'be a director: the daemon, in the foreground',
-    load: () => import('./sluice-run.ts'),
+    load: () => import('./sluice/run.ts'),
   },
   status: {
     summary: 'what the daemon does, in numbers',
-    load: () => import('./sluice-status.ts'),
+    load: () => import('./sluice/status.ts'),
   },
   detach: {
     summary: 'end what the kernel forwards without a daemon',
-    load: () => import('./sluice-detach.ts'),
+    load: () => import('./sluice/detach.ts'),
   },
   explain: {
     summary: 'what would happen to a packet, and why',
-    load: () => import('./sluice-explain.ts'),
+    load: () => import('./sluice/explain.ts'),
   },
   replay: {
     summary: 'run recorded frames through the packet path',
-    load: () => import('./sluice-replay.ts'),
+    load: () => import('./sluice/replay.ts'),
   },
   compile: {
     summary: 'compile the packet path, or a file of your own, to eBPF',
-    load: () => import('./sluice-compile.ts'),
+    load: () => import('./sluice/compile.ts'),
   },
   mark: {
     summary: 'which packets have which firewall mark',
-    load: () => import('./sluice-mark.ts'),
+    load: () => import('./sluice/mark.ts'),
   },
   sysctl: {
     summary: 'the switches of IPVS',
-    load: () => import('./sluice-sysctl.ts'),
+    load: () => import('./sluice/sysctl.ts'),
   },
   realserver: {
     summary: 'be a real server for DR or TUN: the VIP, without answering ARP for it',
-    load: () => import('./sluice-realserver.ts'),
+    load: () => import('./sluice/realserver.ts'),
   },
   completion: {
     summary: 'completion for a shell, and for ipvsadm',
-    load: () => import('./sluice-completion.ts'),
+    load: () => import('./sluice/completion.ts'),
   },
 }
 
@@ -69,7 +69,7 @@ async function main(args: readonly string[]): Promise<void> {
     if (name === chosen) (await load()).describe(command)
   }
   if (chosen === 'complete') {
-    const { describeComplete } = await import('./sluice-completion.ts')
+    const { describeComplete } = await import('./sluice/completion.ts')
     describeComplete(program.command('complete', { hidden: true }), completeSluice)
   }
   await program.parseAsync(args, { from: 'user' })

@@ -1,8 +1,8 @@
 /**
  * `NAME` and `NAME=VALUE`, as sysctl(8) has them.
  */
-import { WrongUsage } from './ipvsadm-draft.ts'
-import { parseNumber } from './ipvsadm-number.ts'
+import { WrongUsage } from './ipvsadm/draft.ts'
+import { parseNumber } from './ipvsadm/number.ts'
 
 export interface Setting {
   readonly name: string

@@ -4,11 +4,11 @@
 import { ARTEFACT_FORMAT, type Artefact } from '../bpf/artefact.ts'
 import { describeProgram, type FunctionAt, type LineAt } from '../bpf/debug-lines.ts'
 import { encode } from '../bpf/encode.ts'
-import { AREA_MAP } from './area.ts'
+import { AREA_MAP } from './target/area.ts'
 import type { Compiled } from './compile.ts'
-import type { EmittedFunction } from './emit.ts'
-import { SourceText } from './source-text.ts'
-import type { Attachment } from './target.ts'
+import type { EmittedFunction } from './machine/emit.ts'
+import { SourceText } from './language/source-text.ts'
+import type { Attachment } from './target/target.ts'
 
 /** `textOf`: the source of a file, by its path. */
 export function toArtefact(

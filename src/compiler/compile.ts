@@ -1,20 +1,20 @@
 /**
  * From checked source to instructions: the passes in their order.
  */
-import { layOutArea, type Area } from './area.ts'
-import type { CheckedProgram } from './check.ts'
-import { cutLoops } from './cut-loops.ts'
-import { emit, type Emitted } from './emit.ts'
-import { expandProgram } from './expand.ts'
-import { inlineCalls } from './inline.ts'
-import { immediate, type IrProgram, type Located } from './ir.ts'
-import { lowerProgram, type SettledFields } from './lower.ts'
-import { optimise } from './optimise.ts'
-import { allocateRegisters } from './registers.ts'
-import { settleParameters } from './settle-parameters.ts'
-import { checkStack } from './stack.ts'
-import { targetOf, type TargetOptions } from './target.ts'
-import { removeUnreadFields } from './unread-fields.ts'
+import { layOutArea, type Area } from './target/area.ts'
+import type { CheckedProgram } from './language/check.ts'
+import { cutLoops } from './optimise/cut-loops.ts'
+import { emit, type Emitted } from './machine/emit.ts'
+import { expandProgram } from './target/expand.ts'
+import { inlineCalls } from './optimise/inline.ts'
+import { immediate, type IrProgram, type Located } from './ir/ir.ts'
+import { lowerProgram, type SettledFields } from './lower/lower.ts'
+import { optimise } from './optimise/optimise.ts'
+import { allocateRegisters } from './machine/registers.ts'
+import { settleParameters } from './optimise/settle-parameters.ts'
+import { checkStack } from './machine/stack.ts'
+import { targetOf, type TargetOptions } from './target/target.ts'
+import { removeUnreadFields } from './optimise/unread-fields.ts'
 
 /** After each pass, for those who want to see. */
 export const PASSES = [

@@ -12,9 +12,9 @@ import { encode } from '../bpf/encode.ts'
 import { SLOT_SIZE } from '../bpf/opcode.ts'
 import { formatProgram } from '../bpf/print.ts'
 import type { Compiled } from './compile.ts'
-import { formatFunction } from './ir-print.ts'
-import type { IrProgram, Located } from './ir.ts'
-import { SourceText } from './source-text.ts'
+import { formatFunction } from './ir/ir-print.ts'
+import type { IrProgram, Located } from './ir/ir.ts'
+import { SourceText } from './language/source-text.ts'
 
 /** Functions one after the other, each stretch below the source line it comes from. */
 export function dumpProgram(program: IrProgram, textOf: (path: string) => string): string {

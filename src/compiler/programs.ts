@@ -3,12 +3,12 @@
  */
 import type { Artefact } from '../bpf/artefact.ts'
 import { toArtefact } from './artefact.ts'
-import { checkProgram, type CheckedProgram } from './check.ts'
+import { checkProgram, type CheckedProgram } from './language/check.ts'
 import { compile, type Compiled, type CompileOptions } from './compile.ts'
-import { formatDiagnostic } from './diagnostics.ts'
-import type { SettledFields } from './lower.ts'
-import type { Attachment } from './target.ts'
-import { diagnoseUnfit, Unfit } from './unfit.ts'
+import { formatDiagnostic } from './language/diagnostics.ts'
+import type { SettledFields } from './lower/lower.ts'
+import type { Attachment } from './target/target.ts'
+import { diagnoseUnfit, Unfit } from './target/unfit.ts'
 
 export interface ProgramSource {
   readonly attachment: Attachment

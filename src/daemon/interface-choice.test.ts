@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Link } from '../kernel/link.ts'
+import type { Link } from '../kernel/netlink/link.ts'
 import { ATTACHED_MAX, chooseInterfaces, type ChoiceFacts } from './interface-choice.ts'
 
 const PLAIN: Link = {

@@ -4,7 +4,7 @@
  * Those the operator names, whenever they are there; else every Ethernet interface that is up and takes part in
  * routing: not one that is a port of a bridge or bond, whose master it is that receives, and none without an address.
  */
-import type { Link } from '../kernel/link.ts'
+import type { Link } from '../kernel/netlink/link.ts'
 
 /** Interfaces attached at most: each costs a ring of 17 MiB. */
 export const ATTACHED_MAX = 64

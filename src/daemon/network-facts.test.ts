@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { Scope, type InterfaceAddress } from '../kernel/address.ts'
-import { Table, type Route, type RouteType } from '../kernel/route.ts'
+import { Scope, type InterfaceAddress } from '../kernel/netlink/address.ts'
+import { Table, type Route, type RouteType } from '../kernel/netlink/route.ts'
 import { toOwnAddress, toRoute } from './network-facts.ts'
 
 const ADDRESS: InterfaceAddress = {

@@ -4,11 +4,11 @@
  * Only what decides where a packet goes comes along: routes of the tables `local` and `main`, without those that hold
  * for some source or type of service only, and without next hops that are dead.
  */
-import type { InterfaceAddress } from '../kernel/address.ts'
-import { Scope } from '../kernel/address.ts'
-import type { Route as KernelRoute, RouteType } from '../kernel/route.ts'
-import type { OwnAddress } from '../director/hop-source.ts'
-import type { NextHop, Route } from '../director/routes.ts'
+import type { InterfaceAddress } from '../kernel/netlink/address.ts'
+import { Scope } from '../kernel/netlink/address.ts'
+import type { Route as KernelRoute, RouteType } from '../kernel/netlink/route.ts'
+import type { OwnAddress } from '../director/hops/hop-source.ts'
+import type { NextHop, Route } from '../director/hops/routes.ts'
 
 /** Undefined: the address cannot be used (yet). */
 export function toOwnAddress(address: InterfaceAddress): OwnAddress | undefined {

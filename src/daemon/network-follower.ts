@@ -9,22 +9,22 @@
  * The kernel's own stack resolves neighbours; it sends none of our frames itself, so it would never notice that it
  * should. Confirming what is in use also finds out about next hops that died.
  */
-import { listAddresses, followAddresses } from '../kernel/address.ts'
+import { listAddresses, followAddresses } from '../kernel/netlink/address.ts'
 import { isKernelError } from '../kernel/errno.ts'
-import { followLinks, listLinks, type Link } from '../kernel/link.ts'
-import type { NetlinkSocket } from '../kernel/netlink.ts'
-import type { NetlinkSubscription } from '../kernel/netlink-subscription.ts'
+import { followLinks, listLinks, type Link } from '../kernel/netlink/link.ts'
+import type { NetlinkSocket } from '../kernel/netlink/netlink.ts'
+import type { NetlinkSubscription } from '../kernel/netlink/netlink-subscription.ts'
 import {
   followNeighbours,
   listNeighbours,
   probeNeighbour,
   type Neighbour,
-} from '../kernel/neighbour.ts'
-import { followRoutes, listRoutes } from '../kernel/route.ts'
-import { openRtnetlink, type Change } from '../kernel/rtnetlink.ts'
-import type { HopKey } from '../director/hop-entry.ts'
-import type { OwnAddress } from '../director/hop-source.ts'
-import type { Hops } from '../director/hops.ts'
+} from '../kernel/netlink/neighbour.ts'
+import { followRoutes, listRoutes } from '../kernel/netlink/route.ts'
+import { openRtnetlink, type Change } from '../kernel/netlink/rtnetlink.ts'
+import type { HopKey } from '../director/hops/hop-entry.ts'
+import type { OwnAddress } from '../director/hops/hop-source.ts'
+import type { Hops } from '../director/hops/hops.ts'
 import { toOwnAddress, toRoute } from './network-facts.ts'
 
 /** Changes come in bursts: an interface that goes up brings a dozen. They are taken in together, soon. */

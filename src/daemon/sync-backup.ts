@@ -1,12 +1,12 @@
 /**
  * The backup's part of connection synchronisation: takes a master's messages, and has the tables learn from them
- * (wire/sync-message.ts, director/sync-learner.ts).
+ * (wire/sync-message.ts, director/sync/learner.ts).
  */
 import type { Director } from '../director/director.ts'
 import type { SyncDaemon } from '../director/model.ts'
-import { SyncLearner } from '../director/sync-learner.ts'
+import { SyncLearner } from '../director/sync/learner.ts'
 import { sysctl } from '../director/sysctls.ts'
-import { MulticastReceiver } from '../kernel/multicast-socket.ts'
+import { MulticastReceiver } from '../kernel/packet/multicast-socket.ts'
 import { parseSyncMessage } from '../wire/sync-message.ts'
 
 export class SyncBackup {

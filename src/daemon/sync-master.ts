@@ -1,15 +1,15 @@
 /**
  * The master's part of connection synchronisation: walks the table, some lines at a time, and multicasts what changed
- * (director/sync-scan.ts, wire/sync-writer.ts).
+ * (director/sync/scan.ts, wire/sync-writer.ts).
  *
  * All lines have their turn once a second; what is told then leaves with its message within a fifth of a second more.
  * Where messages cannot leave they wait, and so does the walk: nothing is lost here, it is told later.
  */
 import type { SyncDaemon } from '../director/model.ts'
-import { SyncScan, type IsHeard } from '../director/sync-scan.ts'
+import { SyncScan, type IsHeard } from '../director/sync/scan.ts'
 import { sysctl } from '../director/sysctls.ts'
 import * as tables from '../dataplane/tables.ts'
-import { MulticastSender } from '../kernel/multicast-socket.ts'
+import { MulticastSender } from '../kernel/packet/multicast-socket.ts'
 import { SyncWriter } from '../wire/sync-writer.ts'
 import type { SyncRecord } from '../wire/sync-message.ts'
 

@@ -8,12 +8,12 @@
  * As in IPVS both may run at once, on interfaces, groups and with sync ids of their own.
  */
 import type { Director } from '../director/director.ts'
-import type { OwnAddress } from '../director/hop-source.ts'
+import type { OwnAddress } from '../director/hops/hop-source.ts'
 import type { Refusal, SyncDaemon, SyncRequest, SyncRole } from '../director/model.ts'
-import type { IsHeard } from '../director/sync-scan.ts'
+import type { IsHeard } from '../director/sync/scan.ts'
 import { sysctl } from '../director/sysctls.ts'
 import { isKernelError, type KernelError } from '../kernel/errno.ts'
-import type { Link } from '../kernel/link.ts'
+import type { Link } from '../kernel/netlink/link.ts'
 import type { Log } from './log.ts'
 import { SyncBackup } from './sync-backup.ts'
 import { SyncMaster, TICKS_A_SECOND } from './sync-master.ts'

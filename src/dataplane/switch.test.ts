@@ -49,7 +49,7 @@ function send(lab: Laboratory, port: number, flags: number, to = `${VIP}:80`): s
 
 const { syn: SYN, ack: ACK, rst: RST } = TcpFlag
 
-/** Synchronisation's have theirs in director/sync.test.ts and daemon/synchronisation.root.test.ts. */
+/** Synchronisation's have theirs in director/sync/sync.test.ts and daemon/synchronisation.root.test.ts. */
 type Elsewhere = `sync_${string}` | 'backup_only'
 type Effects = { readonly [name in Exclude<SysctlName, Elsewhere>]: Effect }
 

@@ -318,7 +318,7 @@ export const Status = {
   controlled: 0x00080000,
   /** Ours: the server gets the virtual port, whatever port its row has. */
   keepsPort: 0x00100000,
-  /** IP_VS_CONN_F_SYNC: a master told of it; see director/sync-learner.ts. */
+  /** IP_VS_CONN_F_SYNC: a master told of it; see director/sync/learner.ts. */
   synced: 0x00200000,
   /** IP_VS_CONN_F_NOOUTPUT: no packet from the server was seen, so its state is judged by one side. */
   noOutput: 0x00800000,

@@ -47,7 +47,7 @@ import { beginServiceRow, clearServiceRow, writeServiceRow } from './service-row
 import { poolIsFull, poolWordAt, ServiceServers } from './service-servers.ts'
 import { serviceSpec } from './spec.ts'
 import type { SpecialPorts } from './special-ports.ts'
-import { SyncDaemons } from './sync-daemons.ts'
+import { SyncDaemons } from './sync/daemons.ts'
 
 export class Director {
   readonly sync = new SyncDaemons()

@@ -41,7 +41,7 @@ import {
 } from './server-rows.ts'
 import { serviceSpec } from './spec.ts'
 import { endAllOf } from './sweep.ts'
-import type { SyncDaemons } from './sync-daemons.ts'
+import type { SyncDaemons } from './sync/daemons.ts'
 
 export class ServiceServers {
   readonly #model: Model

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import { noOffloads, VirtioFlag } from '../kernel/virtio-header.ts'
+import { noOffloads, VirtioFlag } from '../kernel/packet/virtio-header.ts'
 import { sctpFrame, tcpFrame, udpFrame } from '../wire/flow.ts'
 import { setPartialSum, layoutOf } from '../../tests/packets/sums.ts'
 import { completeChecksum, isSctp } from './complete-checksum.ts'

@@ -4,7 +4,7 @@
  * Until then the field holds the sum of the pseudo-header: `CHECKSUM_PARTIAL` in the kernel, `needsChecksum` in the
  * virtio header.
  */
-import { VirtioFlag, type FrameOffloads } from '../kernel/virtio-header.ts'
+import { VirtioFlag, type FrameOffloads } from '../kernel/packet/virtio-header.ts'
 import { viewOf } from '../base/bytes.ts'
 import { fold, sumBytes } from '../wire/checksum.ts'
 import { crc32c } from '../wire/crc32c.ts'

@@ -3,7 +3,7 @@
  *
  * Needs no table to be read, so it also ends what another release began.
  */
-import { openRtnetlink } from '../kernel/rtnetlink.ts'
+import { openRtnetlink } from '../kernel/netlink/rtnetlink.ts'
 import { EngineProblem } from './engine.ts'
 import { Instance, listInstances } from './instance.ts'
 import { networkOf, ownNetwork } from './instances.ts'

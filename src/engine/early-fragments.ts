@@ -11,8 +11,12 @@ import { flow } from '../dataplane/main.ts'
 import { PARSED, parse } from '../dataplane/parse.ts'
 import { Verdict, verdictOf } from '../dataplane/verdict.ts'
 import { addressOf } from '../kernel/ffi.ts'
-import type { FrameMemory } from '../kernel/send-queue.ts'
-import { clearVirtioHeader, noOffloads, VIRTIO_HEADER_SIZE } from '../kernel/virtio-header.ts'
+import type { FrameMemory } from '../kernel/packet/send-queue.ts'
+import {
+  clearVirtioHeader,
+  noOffloads,
+  VIRTIO_HEADER_SIZE,
+} from '../kernel/packet/virtio-header.ts'
 import { Packet } from '../subset/packet.ts'
 import type { Departure } from './transmit.ts'
 import { WaitingFragments, type WaitingFragment } from './waiting-fragments.ts'

@@ -7,7 +7,7 @@
  */
 import type { TableSet } from '../subset/table.ts'
 
-/** Frames that must not reach the host's own stack: see kernel/claim.ts. */
+/** Frames that must not reach the host's own stack: see kernel/claim/claim.ts. */
 export interface EngineClaims {
   readonly destinations: readonly { address: string; protocol: number; port: number }[]
   readonly sources: readonly { address: string; protocol: number; port: number }[]

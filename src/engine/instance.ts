@@ -18,8 +18,8 @@ import {
   findBpfFilesystem,
   mountedBpfFilesystem,
   type BpfFilesystem,
-} from '../kernel/bpf-filesystem.ts'
-import { unpin } from '../kernel/bpf-pin.ts'
+} from '../kernel/bpf/filesystem.ts'
+import { unpin } from '../kernel/bpf/pin.ts'
 import { isKernelError, KernelError, toKernelError } from '../kernel/errno.ts'
 import { close, tryLockFile } from '../kernel/ffi.ts'
 import { EngineProblem } from './engine.ts'

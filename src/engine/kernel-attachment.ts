@@ -8,12 +8,12 @@
  * Links end with their last name and descriptor; a filter stays with its interface. A name is made before what it
  * stands for: whenever the daemon is killed, nothing of ours is without a name.
  */
-import { linkInfo } from '../kernel/bpf-info.ts'
-import { attachTcx, attachXdp, detachLink, replaceProgram } from '../kernel/bpf-link.ts'
-import { openPinned, pin, unpin } from '../kernel/bpf-pin.ts'
+import { linkInfo } from '../kernel/bpf/info.ts'
+import { attachTcx, attachXdp, detachLink, replaceProgram } from '../kernel/bpf/link.ts'
+import { openPinned, pin, unpin } from '../kernel/bpf/pin.ts'
 import { isKernelError } from '../kernel/errno.ts'
 import { close } from '../kernel/ffi.ts'
-import type { NetlinkSocket } from '../kernel/netlink.ts'
+import type { NetlinkSocket } from '../kernel/netlink/netlink.ts'
 import {
   addClsact,
   listFilters,
@@ -21,7 +21,7 @@ import {
   removeFilter,
   replaceFilter,
   type FilterPlace,
-} from '../kernel/tc-filter.ts'
+} from '../kernel/netlink/tc-filter.ts'
 import type { Place } from './attach-choice.ts'
 import type { Instance } from './instance.ts'
 import type { ProgramName } from './kernel-programs.ts'

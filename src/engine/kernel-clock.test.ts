@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { JiffiesSample } from '../kernel/bpf-clock.ts'
+import type { JiffiesSample } from '../kernel/bpf/clock.ts'
 import { KernelClock } from './kernel-clock.ts'
 
 describe('the packet path’s time', () => {

@@ -7,7 +7,7 @@
  * every connection over.
  */
 import { TICKS_PER_SECOND } from '../subset/clock.ts'
-import type { JiffiesSample } from '../kernel/bpf-clock.ts'
+import type { JiffiesSample } from '../kernel/bpf/clock.ts'
 
 const LOOK_EVERY_S = 10
 

@@ -19,9 +19,9 @@ import {
   type OtherSchema,
 } from '../dataplane/schema.ts'
 import { settings, TABLES } from '../dataplane/tables.ts'
-import { mapInfo } from '../kernel/bpf-info.ts'
-import { mapMemory } from '../kernel/bpf-map.ts'
-import { openPinned, repin } from '../kernel/bpf-pin.ts'
+import { mapInfo } from '../kernel/bpf/info.ts'
+import { mapMemory } from '../kernel/bpf/map.ts'
+import { openPinned, repin } from '../kernel/bpf/pin.ts'
 import { close } from '../kernel/ffi.ts'
 import type { Instance } from './instance.ts'
 import {

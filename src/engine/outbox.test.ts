@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { VIRTIO_HEADER_SIZE } from '../kernel/virtio-header.ts'
+import { VIRTIO_HEADER_SIZE } from '../kernel/packet/virtio-header.ts'
 import { Outbox } from './outbox.ts'
 
 test('frames lie one behind the other, with room for a virtio header before each', () => {

@@ -6,8 +6,8 @@
  * of them have been sent, it begins anew.
  */
 import { addressOf } from '../kernel/ffi.ts'
-import type { FrameMemory } from '../kernel/send-queue.ts'
-import { VIRTIO_HEADER_SIZE } from '../kernel/virtio-header.ts'
+import type { FrameMemory } from '../kernel/packet/send-queue.ts'
+import { VIRTIO_HEADER_SIZE } from '../kernel/packet/virtio-header.ts'
 
 const OUTBOX_BYTES = 4 << 20
 /** Headers begin on an even place as in the ring, so that IPv4 is aligned behind Ethernet. */

@@ -12,8 +12,8 @@ import {
   CompiledProgramRefusal,
   loadArtefact,
   type ProgramMap,
-} from '../kernel/bpf-artefact.ts'
-import { createMap, possibleCpus, updateElement } from '../kernel/bpf-map.ts'
+} from '../kernel/bpf/artefact.ts'
+import { createMap, possibleCpus, updateElement } from '../kernel/bpf/map.ts'
 import { close } from '../kernel/ffi.ts'
 import { EngineProblem } from './engine.ts'
 

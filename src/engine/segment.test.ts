@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { TUNNEL_KINDS, wrap } from '../../tests/packets/tunnels.ts'
-import { noOffloads, VirtioFlag, type FrameOffloads } from '../kernel/virtio-header.ts'
+import { noOffloads, VirtioFlag, type FrameOffloads } from '../kernel/packet/virtio-header.ts'
 import { checksum, fold, isChecksumRight, pseudoHeaderSum } from '../wire/checksum.ts'
 import { parseFrame, type IpLayers } from '../wire/frame.ts'
 import { tcpFrame, udpFrame } from '../wire/flow.ts'

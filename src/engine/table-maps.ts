@@ -7,9 +7,9 @@
  *     layout_5f3ac01d           its description
  */
 import { layoutOf, parseDescription, type TableShape } from '../dataplane/schema.ts'
-import { mapInfo } from '../kernel/bpf-info.ts'
-import { createMap, lookupElement, mapMemory, updateElement } from '../kernel/bpf-map.ts'
-import { openPinned, pin, repin, unpin } from '../kernel/bpf-pin.ts'
+import { mapInfo } from '../kernel/bpf/info.ts'
+import { createMap, lookupElement, mapMemory, updateElement } from '../kernel/bpf/map.ts'
+import { openPinned, pin, repin, unpin } from '../kernel/bpf/pin.ts'
 import { isKernelError } from '../kernel/errno.ts'
 import { close, type Mapping } from '../kernel/ffi.ts'
 import type { AnyTable } from '../subset/table.ts'

@@ -4,7 +4,7 @@
  */
 import { LAYOUT, signTables } from '../dataplane/schema.ts'
 import { settings } from '../dataplane/tables.ts'
-import { ProgramBarrier } from '../kernel/bpf-barrier.ts'
+import { ProgramBarrier } from '../kernel/bpf/barrier.ts'
 import type { Instance } from './instance.ts'
 import type { KernelPrograms } from './kernel-programs.ts'
 import { KernelTables } from './kernel-tables.ts'

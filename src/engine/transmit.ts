@@ -5,8 +5,8 @@
  * memory that frames lie in must stay as they are.
  */
 import { randomInt } from 'node:crypto'
-import { PacketSocket } from '../kernel/packet-socket.ts'
-import type { FrameMemory } from '../kernel/send-queue.ts'
+import { PacketSocket } from '../kernel/packet/packet-socket.ts'
+import type { FrameMemory } from '../kernel/packet/send-queue.ts'
 import {
   GsoType,
   noOffloads,
@@ -14,7 +14,7 @@ import {
   VirtioFlag,
   writeVirtioHeader,
   type FrameOffloads,
-} from '../kernel/virtio-header.ts'
+} from '../kernel/packet/virtio-header.ts'
 import { completeChecksum, isSctp } from './complete-checksum.ts'
 import { Outbox } from './outbox.ts'
 import { fragmentFrame, fragmentIpv6 } from './fragment.ts'

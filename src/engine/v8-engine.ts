@@ -21,12 +21,17 @@ import { forwardCall } from '../dataplane/call-id.ts'
 import { flow } from '../dataplane/main.ts'
 import { TABLES } from '../dataplane/tables.ts'
 import { Reason, Verdict, verdictOf } from '../dataplane/verdict.ts'
-import { isClaimed } from '../kernel/claim.ts'
+import { isClaimed } from '../kernel/claim/claim.ts'
 import { Readiness } from '../kernel/ffi.ts'
-import { IngressClaim } from '../kernel/ingress-claim.ts'
-import { PacketSocket } from '../kernel/packet-socket.ts'
-import { Tap } from '../kernel/tap.ts'
-import { GsoType, noOffloads, VirtioFlag, type FrameOffloads } from '../kernel/virtio-header.ts'
+import { IngressClaim } from '../kernel/claim/ingress-claim.ts'
+import { PacketSocket } from '../kernel/packet/packet-socket.ts'
+import { Tap } from '../kernel/packet/tap.ts'
+import {
+  GsoType,
+  noOffloads,
+  VirtioFlag,
+  type FrameOffloads,
+} from '../kernel/packet/virtio-header.ts'
 import type { AttachedInterface, Engine, EngineClaims, EngineEvents, EngineLink } from './engine.ts'
 import { findResolved, writeAddresses } from './resolved-hop.ts'
 import { EarlyFragments } from './early-fragments.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { noOffloads } from '../kernel/virtio-header.ts'
+import { noOffloads } from '../kernel/packet/virtio-header.ts'
 import { WaitingFrames, type WaitingFrame } from './waiting-frames.ts'
 
 function frame(number: number, since = 0): WaitingFrame {

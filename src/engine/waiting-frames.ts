@@ -3,7 +3,7 @@
  *
  * Bounded as the kernel's own queue is (neigh/default/unres_qlen): when full, the oldest of that neighbour gives way.
  */
-import type { FrameOffloads } from '../kernel/virtio-header.ts'
+import type { FrameOffloads } from '../kernel/packet/virtio-header.ts'
 
 export interface WaitingFrame {
   readonly bytes: Uint8Array

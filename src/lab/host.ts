@@ -6,12 +6,12 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
-import { addAddress } from '../kernel/address.ts'
-import { changeLink, getLink } from '../kernel/link.ts'
-import type { NetlinkSocket } from '../kernel/netlink.ts'
+import { addAddress } from '../kernel/netlink/address.ts'
+import { changeLink, getLink } from '../kernel/netlink/link.ts'
+import type { NetlinkSocket } from '../kernel/netlink/netlink.ts'
 import { createNamespace, inNamespace } from '../kernel/netns.ts'
-import { addRoute } from '../kernel/route.ts'
-import { openRtnetlink } from '../kernel/rtnetlink.ts'
+import { addRoute } from '../kernel/netlink/route.ts'
+import { openRtnetlink } from '../kernel/netlink/rtnetlink.ts'
 import { hasSysctl, writeSysctl } from '../kernel/sysctl.ts'
 
 /** Of IP. */

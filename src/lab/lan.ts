@@ -9,9 +9,9 @@
  * building got; leftovers.ts does so for a lab whose process is gone.
  */
 import { closeSync } from 'node:fs'
-import { addLink, addVeth, changeLink } from '../kernel/link.ts'
+import { addLink, addVeth, changeLink } from '../kernel/netlink/link.ts'
 import { openNamespace } from '../kernel/netns.ts'
-import { changeOffloads } from '../kernel/offload.ts'
+import { changeOffloads } from '../kernel/packet/offload.ts'
 import { Host, type Family } from './host.ts'
 import { clearNamespaces } from './leftovers.ts'
 

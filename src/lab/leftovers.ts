@@ -15,7 +15,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { mountedBpfFilesystem } from '../kernel/bpf-filesystem.ts'
+import { mountedBpfFilesystem } from '../kernel/bpf/filesystem.ts'
 import { isKernelError } from '../kernel/errno.ts'
 import { deleteNamespace, listNamespaces } from '../kernel/netns.ts'
 

@@ -5,9 +5,9 @@
  * since, and that what a killed run wrote down is believed only where it is still so.
  */
 import { familyOf } from '../base/ip.ts'
-import { addAddress, deleteAddress, listAddresses, Scope } from '../kernel/address.ts'
+import { addAddress, deleteAddress, listAddresses, Scope } from '../kernel/netlink/address.ts'
 import { isKernelError } from '../kernel/errno.ts'
-import type { NetlinkSocket } from '../kernel/netlink.ts'
+import type { NetlinkSocket } from '../kernel/netlink/netlink.ts'
 import { hasSysctl, readSysctl, writeSysctl } from '../kernel/sysctl.ts'
 
 export interface SettingChange {

@@ -12,15 +12,15 @@
 import { familyOf } from '../base/ip.ts'
 import { isKernelError } from '../kernel/errno.ts'
 import { Readiness } from '../kernel/ffi.ts'
-import { RawSocket, RECEIVE_MAX } from '../kernel/raw-socket.ts'
-import { Tun } from '../kernel/tun.ts'
+import { RawSocket, RECEIVE_MAX } from '../kernel/packet/raw-socket.ts'
+import { Tun } from '../kernel/packet/tun.ts'
 import {
   clearVirtioHeader,
   noOffloads,
   VirtioFlag,
   VIRTIO_HEADER_SIZE,
   writeVirtioHeader,
-} from '../kernel/virtio-header.ts'
+} from '../kernel/packet/virtio-header.ts'
 import { Protocol } from '../wire/ip-protocol.ts'
 import { REFUSALS, Unwrapper, type Refusal } from './unwrap.ts'
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { parsePrefix } from '../base/ip.ts'
-import type { InterfaceAddress } from '../kernel/address.ts'
-import type { Link } from '../kernel/link.ts'
-import { Table, type Route } from '../kernel/route.ts'
+import type { InterfaceAddress } from '../kernel/netlink/address.ts'
+import type { Link } from '../kernel/netlink/link.ts'
+import { Table, type Route } from '../kernel/netlink/route.ts'
 import { planSetup, type Facts, type Wish } from './plan.ts'
 
 const LINKS = ['lo', 'eth0', 'eth1', 'dummy0', 'tunl0']

@@ -14,9 +14,9 @@
  * Pure: facts in, changes or problems out.
  */
 import { familyOf, formatPrefix } from '../base/ip.ts'
-import { Scope, type InterfaceAddress } from '../kernel/address.ts'
-import type { Link } from '../kernel/link.ts'
-import { Table, type Route } from '../kernel/route.ts'
+import { Scope, type InterfaceAddress } from '../kernel/netlink/address.ts'
+import type { Link } from '../kernel/netlink/link.ts'
+import { Table, type Route } from '../kernel/netlink/route.ts'
 import { sysctlPart } from '../kernel/sysctl.ts'
 import type { Change } from './change.ts'
 

@@ -7,8 +7,8 @@
  */
 import { EngineProblem } from '../engine/engine.ts'
 import { isKernelError, toKernelError } from '../kernel/errno.ts'
-import type { NetlinkSocket } from '../kernel/netlink.ts'
-import { openRtnetlink } from '../kernel/rtnetlink.ts'
+import type { NetlinkSocket } from '../kernel/netlink/netlink.ts'
+import { openRtnetlink } from '../kernel/netlink/rtnetlink.ts'
 import { Journal } from './journal.ts'
 import type { Wish } from './plan.ts'
 import {

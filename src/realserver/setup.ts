@@ -7,10 +7,10 @@
  *
  * Everything here is synchronous, so that `undo` also works in a process that is about to exit.
  */
-import { listAddresses } from '../kernel/address.ts'
-import { listLinks } from '../kernel/link.ts'
-import type { NetlinkSocket } from '../kernel/netlink.ts'
-import { listRoutes, Table } from '../kernel/route.ts'
+import { listAddresses } from '../kernel/netlink/address.ts'
+import { listLinks } from '../kernel/netlink/link.ts'
+import type { NetlinkSocket } from '../kernel/netlink/netlink.ts'
+import { listRoutes, Table } from '../kernel/netlink/route.ts'
 import { hasSysctl, readSysctl } from '../kernel/sysctl.ts'
 import { isInForce, isSameTarget, LOOPBACK_INDEX, makeChange, undoChange } from './change.ts'
 import type { Change } from './change.ts'

@@ -10,10 +10,10 @@ import { ownNetwork } from '../engine/instances.ts'
 import { detachInstance } from '../engine/detach.ts'
 import { EngineProblem } from '../engine/engine.ts'
 import { listInstances } from '../engine/instance.ts'
-import { listAddresses, Scope } from '../kernel/address.ts'
+import { listAddresses, Scope } from '../kernel/netlink/address.ts'
 import { isKernelError, KernelError } from '../kernel/errno.ts'
-import { listLinks, type Link } from '../kernel/link.ts'
-import type { NetlinkSocket } from '../kernel/netlink.ts'
+import { listLinks, type Link } from '../kernel/netlink/link.ts'
+import type { NetlinkSocket } from '../kernel/netlink/netlink.ts'
 import { Decapsulator, type DecapsulatorCounts } from './decapsulator.ts'
 import {
   KernelDecapsulator,

@@ -6,7 +6,7 @@ import {
   replayTranscript,
   writeTranscript,
 } from '../../tests/scenarios/transcript.ts'
-import { parseRules } from '../cli/ipvsadm-rules.ts'
+import { parseRules } from '../cli/ipvsadm/rules.ts'
 import * as tables from '../dataplane/tables.ts'
 import { now } from '../subset/clock.ts'
 import { tcpFrame } from '../wire/flow.ts'

@@ -10,9 +10,9 @@
  */
 import { familyOf, parseIp, parsePrefix, type Prefix } from '../base/ip.ts'
 import { isMulticastMac, parseMac, ZERO_MAC } from '../base/mac.ts'
-import type { HopKey, Neighbour } from '../director/hop-entry.ts'
-import type { NetworkChange } from '../director/hops.ts'
-import type { Route } from '../director/routes.ts'
+import type { HopKey, Neighbour } from '../director/hops/hop-entry.ts'
+import type { NetworkChange } from '../director/hops/hops.ts'
+import type { Route } from '../director/hops/routes.ts'
 import { JsonForm } from './json-form.ts'
 import { isProblem, readJson, type JsonNode, type Problem } from './json-source.ts'
 

@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import { parseRules } from '../cli/ipvsadm-rules.ts'
+import { parseRules } from '../cli/ipvsadm/rules.ts'
 import { tcpFrame } from '../wire/flow.ts'
 import { readPcap, writePcap } from '../wire/pcap.ts'
 import { TcpFlag } from '../wire/tcp.ts'

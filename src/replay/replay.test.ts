@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { parseRules } from '../cli/ipvsadm-rules.ts'
+import { parseRules } from '../cli/ipvsadm/rules.ts'
 import { PROBES_MAX } from '../dataplane/limits.ts'
 import { connections } from '../dataplane/tables.ts'
 import { endpoint, tcpFrame, udpFrame } from '../wire/flow.ts'

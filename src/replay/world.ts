@@ -17,7 +17,7 @@ import { reasonName, verdictName, type ReasonName } from '../dataplane/reason-te
 import * as tables from '../dataplane/tables.ts'
 import { Verdict, verdictOf } from '../dataplane/verdict.ts'
 import { Director } from '../director/director.ts'
-import { Hops } from '../director/hops.ts'
+import { Hops } from '../director/hops/hops.ts'
 import { initTables } from '../director/init.ts'
 import { Sweep } from '../director/sweep.ts'
 import { setNow, setSeed, TICKS_PER_SECOND } from '../subset/clock.ts'

@@ -6,7 +6,7 @@
  * and after it, what the program returned, and the real server by its MAC address (0: the frame went to none).
  */
 import { parentPort, workerData } from 'node:worker_threads'
-import { ProgramBench } from '../../src/kernel/bpf-run.ts'
+import { ProgramBench } from '../../src/kernel/bpf/run.ts'
 import { tcpFrame } from '../../src/wire/flow.ts'
 import { TcpFlag } from '../../src/wire/tcp.ts'
 import { NOTE_WORDS, ONE_IN_OLD, type PacketRun } from './packet-notes.ts'

@@ -6,7 +6,7 @@
  */
 import assert from 'node:assert/strict'
 import type { Artefact } from '../../src/bpf/artefact.ts'
-import type { Attachment } from '../../src/compiler/target.ts'
+import type { Attachment } from '../../src/compiler/target/target.ts'
 import { TABLES } from '../../src/dataplane/tables.ts'
 import { now, seed } from '../../src/subset/clock.ts'
 import type { Memory } from '../../src/subset/struct.ts'

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import type { Artefact } from '../../src/bpf/artefact.ts'
-import type { IrProgram } from '../../src/compiler/ir.ts'
+import type { IrProgram } from '../../src/compiler/ir/ir.ts'
 import { setNow, setSeed } from '../../src/subset/clock.ts'
 import { Packet } from '../../src/subset/packet.ts'
 import { allocateTables, type AnyTable, type TableSet } from '../../src/subset/table.ts'

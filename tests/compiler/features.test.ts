@@ -4,7 +4,7 @@
  */
 import { describe, it } from 'node:test'
 import { Random } from '../../src/base/random.ts'
-import type { IrProgram } from '../../src/compiler/ir.ts'
+import type { IrProgram } from '../../src/compiler/ir/ir.ts'
 import { compareEngines, interpreted, inV8 } from './engines.ts'
 import { randomInputs } from './inputs.ts'
 import { checkSmall, compileSmall, loadSmall, programsIn, smallProgramAt } from './small-program.ts'

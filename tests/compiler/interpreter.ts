@@ -12,8 +12,8 @@ import type {
   Operation,
   Register,
   Test,
-} from '../../src/compiler/ir.ts'
-import { formatOperation } from '../../src/compiler/ir-print.ts'
+} from '../../src/compiler/ir/ir.ts'
+import { formatOperation } from '../../src/compiler/ir/ir-print.ts'
 import { now, random } from '../../src/subset/clock.ts'
 import type { Packet } from '../../src/subset/packet.ts'
 import type { AnyTable } from '../../src/subset/table.ts'

@@ -2,14 +2,14 @@
  * A compiled program in this kernel: its tables in maps that this process has mapped, frames by test runs.
  */
 import type { Artefact } from '../../src/bpf/artefact.ts'
-import { AREA, createMaps, loadArtefact, type ProgramMap } from '../../src/kernel/bpf-artefact.ts'
-import { mapMemory } from '../../src/kernel/bpf-map.ts'
-import { ProgramBench } from '../../src/kernel/bpf-run.ts'
+import { AREA, createMaps, loadArtefact, type ProgramMap } from '../../src/kernel/bpf/artefact.ts'
+import { mapMemory } from '../../src/kernel/bpf/map.ts'
+import { ProgramBench } from '../../src/kernel/bpf/run.ts'
 import { close, type Mapping } from '../../src/kernel/ffi.ts'
 import { TableSet, type AnyTable } from '../../src/subset/table.ts'
 
 const HERTZ = 250
-/** Offsets in each CPU's area (src/compiler/area.ts). */
+/** Offsets in each CPU's area (src/compiler/target/area.ts). */
 const Area = { seed: 0, ticks: 4, reason: 8 } as const
 const NO_REASON = 0xffffffff
 

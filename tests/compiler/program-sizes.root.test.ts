@@ -7,7 +7,7 @@ import { describe, it } from 'node:test'
 import { readEffort } from '../../src/bpf/verifier-log.ts'
 import { PROGRAMS, type ProgramName } from '../../src/compiler/programs.ts'
 import { readArtefact } from '../../src/engine/artefact-file.ts'
-import { createMaps, loadArtefact } from '../../src/kernel/bpf-artefact.ts'
+import { createMaps, loadArtefact } from '../../src/kernel/bpf/artefact.ts'
 import { close } from '../../src/kernel/ffi.ts'
 import { notRoot } from '../kernel/own-network.ts'
 

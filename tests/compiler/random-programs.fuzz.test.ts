@@ -3,7 +3,7 @@
  * FUZZ_SEED say how many, and which.
  */
 import { it } from 'node:test'
-import type { IrProgram } from '../../src/compiler/ir.ts'
+import type { IrProgram } from '../../src/compiler/ir/ir.ts'
 import { interpreted } from './engines.ts'
 import { runRandomPrograms } from './random-run.ts'
 import { compileSmall } from './small-program.ts'

@@ -3,7 +3,7 @@
  * program when everything is left out that can be.
  */
 import { Random } from '../../src/base/random.ts'
-import type { CheckedProgram } from '../../src/compiler/check.ts'
+import type { CheckedProgram } from '../../src/compiler/language/check.ts'
 import { compareEngines, inV8, type Engine } from './engines.ts'
 import { randomInputs } from './inputs.ts'
 import { ENTRY, formatProgram, randomProgram, type RandomProgram } from './random-program.ts'

@@ -2,8 +2,8 @@
  * Random expressions for random programs, each with its range as the check sees it.
  */
 import type { Random } from '../../src/base/random.ts'
-import * as range from '../../src/compiler/range.ts'
-import type { Range } from '../../src/compiler/range.ts'
+import * as range from '../../src/compiler/language/range.ts'
+import type { Range } from '../../src/compiler/language/range.ts'
 
 export type NumberType = 'u8' | 'u16' | 'u32'
 export type ReturnType = NumberType | 'boolean' | 'void'

@@ -5,9 +5,9 @@
  */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { checkProgram } from '../../src/compiler/check.ts'
+import { checkProgram } from '../../src/compiler/language/check.ts'
 import { compile } from '../../src/compiler/compile.ts'
-import { diagnoseUnfit, Unfit } from '../../src/compiler/unfit.ts'
+import { diagnoseUnfit, Unfit } from '../../src/compiler/target/unfit.ts'
 import { expectedOf, filesOf } from '../subset/program-text.ts'
 import { readRepository } from '../tidy/tree.ts'
 

@@ -2,10 +2,10 @@
  * Our ipvsadm as a program of the tiny shell: the command line, the calls it makes and the director, in one process.
  */
 import { JsonRows } from '../../src/base/json-rows.ts'
-import type { Names } from '../../src/cli/ipvsadm-address.ts'
-import { parseServices } from '../../src/cli/ipvsadm-names.ts'
-import { runIpvsadm } from '../../src/cli/ipvsadm-run.ts'
-import type { Caller, Surroundings } from '../../src/cli/ipvsadm-surroundings.ts'
+import type { Names } from '../../src/cli/ipvsadm/address.ts'
+import { parseServices } from '../../src/cli/ipvsadm/names.ts'
+import { runIpvsadm } from '../../src/cli/ipvsadm/run.ts'
+import type { Caller, Surroundings } from '../../src/cli/ipvsadm/surroundings.ts'
 import { directorCalls } from '../../src/daemon/calls.ts'
 import type { Laboratory } from './laboratory.ts'
 import { ip, iptablesOn } from './marking-programs.ts'

@@ -1,7 +1,7 @@
 /**
  * A table as the director would list it, out of rules: for tests of listings, also of what it cannot do yet.
  */
-import { parseRules } from '../../src/cli/ipvsadm-rules.ts'
+import { parseRules } from '../../src/cli/ipvsadm/rules.ts'
 import type { ServerListing, ServiceListing } from '../../src/director/model.ts'
 import type { CommandEvent } from './recordings.ts'
 import { readRecording } from './recordings.ts'

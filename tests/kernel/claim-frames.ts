@@ -1,5 +1,5 @@
 /**
- * Frames to try the claim (src/kernel/claim.ts) with, and the sets they are made for.
+ * Frames to try the claim (src/kernel/claim/claim.ts) with, and the sets they are made for.
  *
  * `CLAIM_CASES` says for crafted frames whether they are claimed; `randomFrame` mangles: wrong versions and
  * lengths, fragments, options, chains of extension headers, VLAN tags, padding, cut anywhere.
@@ -8,7 +8,7 @@ import { ipToBytes } from '../../src/base/ip.ts'
 import type { Random } from '../../src/base/random.ts'
 import { EtherType } from '../../src/wire/ethernet.ts'
 import { Protocol } from '../../src/wire/ip-protocol.ts'
-import type { Claims } from '../../src/kernel/claim-sets.ts'
+import type { Claims } from '../../src/kernel/claim/claim-sets.ts'
 
 const { tcp, udp, sctp, icmp, icmpv6 } = Protocol
 

@@ -4,8 +4,8 @@
  */
 import { encode } from '../../src/bpf/encode.ts'
 import * as i from '../../src/bpf/instruction.ts'
-import { createMap, mapMemory, type MapShape } from '../../src/kernel/bpf-map.ts'
-import { loadProgram, type ProgramType } from '../../src/kernel/bpf-program.ts'
+import { createMap, mapMemory, type MapShape } from '../../src/kernel/bpf/map.ts'
+import { loadProgram, type ProgramType } from '../../src/kernel/bpf/program.ts'
 import { close, sendto, socket } from '../../src/kernel/ffi.ts'
 import { inNamespace } from '../../src/kernel/netns.ts'
 import type { Host } from './two-hosts.ts'

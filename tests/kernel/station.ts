@@ -5,9 +5,9 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { addressOf, Readiness } from '../../src/kernel/ffi.ts'
-import { getLink } from '../../src/kernel/link.ts'
-import { PacketSocket } from '../../src/kernel/packet-socket.ts'
-import { VIRTIO_HEADER_SIZE } from '../../src/kernel/virtio-header.ts'
+import { getLink } from '../../src/kernel/netlink/link.ts'
+import { PacketSocket } from '../../src/kernel/packet/packet-socket.ts'
+import { VIRTIO_HEADER_SIZE } from '../../src/kernel/packet/virtio-header.ts'
 import type { Host } from '../../src/lab/host.ts'
 import { printFrame } from '../../src/wire/print.ts'
 

@@ -11,12 +11,12 @@
  * No host speaks unasked: addresses are not announced, nor looked for on the link first.
  */
 import { execFileSync } from 'node:child_process'
-import { addAddress, listAddresses } from '../../src/kernel/address.ts'
+import { addAddress, listAddresses } from '../../src/kernel/netlink/address.ts'
 import { close, setns, unshare } from '../../src/kernel/ffi.ts'
-import { addVeth, changeLink, getLink, type Link } from '../../src/kernel/link.ts'
-import type { NetlinkSocket } from '../../src/kernel/netlink.ts'
+import { addVeth, changeLink, getLink, type Link } from '../../src/kernel/netlink/link.ts'
+import type { NetlinkSocket } from '../../src/kernel/netlink/netlink.ts'
 import { inNamespace, openOwnNamespace } from '../../src/kernel/netns.ts'
-import { openRtnetlink } from '../../src/kernel/rtnetlink.ts'
+import { openRtnetlink } from '../../src/kernel/netlink/rtnetlink.ts'
 import { writeSysctl } from '../../src/kernel/sysctl.ts'
 import { until } from './own-network.ts'
 

@@ -12,7 +12,7 @@
  */
 import { mkdirSync } from 'node:fs'
 import { ControlClient } from '../../src/control/client.ts'
-import { addRoute } from '../../src/kernel/route.ts'
+import { addRoute } from '../../src/kernel/netlink/route.ts'
 import { startCommand } from '../../src/lab/commands.ts'
 import { Director, type AttachChoice, type EngineChoice } from '../../src/lab/director.ts'
 import type { Family, Host } from '../../src/lab/host.ts'

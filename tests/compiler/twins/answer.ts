@@ -10,8 +10,8 @@
  *   hold, a fragment  as send to the device that cuts and keeps; without one it passes
  *   hold, the rest    the same, or else word of the neighbour       TCX_REDIRECT
  */
-import type { Attachment } from '../../../src/compiler/target.ts'
-import { WORD_MARK } from '../../../src/compiler/target-xdp.ts'
+import type { Attachment } from '../../../src/compiler/target/target.ts'
+import { WORD_MARK } from '../../../src/compiler/target/xdp.ts'
 import { flow } from '../../../src/dataplane/main.ts'
 import { InterfaceFlag, interfaces, settings } from '../../../src/dataplane/tables.ts'
 import { Reason, Verdict, verdictOf } from '../../../src/dataplane/verdict.ts'

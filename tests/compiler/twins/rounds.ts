@@ -6,8 +6,8 @@
  * all tables compared after each frame from where they were last the same.
  */
 import { Random } from '../../../src/base/random.ts'
-import type { SettledFields } from '../../../src/compiler/lower.ts'
-import type { Attachment } from '../../../src/compiler/target.ts'
+import type { SettledFields } from '../../../src/compiler/lower/lower.ts'
+import type { Attachment } from '../../../src/compiler/target/target.ts'
 import { Verdict, verdictOf } from '../../../src/dataplane/verdict.ts'
 import { drawBeginning } from './random-tables.ts'
 import { Tally } from './tally.ts'

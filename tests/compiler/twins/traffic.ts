@@ -3,7 +3,7 @@
  * gives the same round, as long as what the frames become is the same.
  */
 import { Random } from '../../../src/base/random.ts'
-import type { Attachment } from '../../../src/compiler/target.ts'
+import type { Attachment } from '../../../src/compiler/target/target.ts'
 import { INTERFACE } from '../../goldens/laboratory.ts'
 import { WildFrames } from '../../packets/wild-frames.ts'
 import { mayBeLarge, WIDER_WORLD } from '../../packets/wild-services.ts'

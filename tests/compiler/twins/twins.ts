@@ -10,8 +10,8 @@
  */
 import type { Artefact } from '../../../src/bpf/artefact.ts'
 import { IPV4_ONLY } from '../../../src/compiler/programs.ts'
-import type { SettledFields } from '../../../src/compiler/lower.ts'
-import type { Attachment } from '../../../src/compiler/target.ts'
+import type { SettledFields } from '../../../src/compiler/lower/lower.ts'
+import type { Attachment } from '../../../src/compiler/target/target.ts'
 import { forward } from '../../../src/dataplane/main.ts'
 import * as tables from '../../../src/dataplane/tables.ts'
 import { verdictOf, Verdict } from '../../../src/dataplane/verdict.ts'

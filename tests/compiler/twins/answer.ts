@@ -8,6 +8,7 @@
  *   send              XDP_TX or XDP_REDIRECT where drivers          TCX_REDIRECT
  *                     take it, else word is left, and XDP_PASS
  *   hold, a fragment  as send to the device that cuts and keeps; without one it passes
+ *   hold, a call      the same; without that device it is dropped
  *   hold, the rest    the same, or else word of the neighbour       TCX_REDIRECT
  */
 import type { Attachment } from '../../../src/compiler/target/target.ts'
@@ -48,6 +49,7 @@ export function expectedAnswer(attachment: Attachment, reason: number, ingress: 
     case Verdict.hold:
       if (isForCutter()) break
       if (reason === Reason.fragmentEarly) return answers.pass
+      if (reason === Reason.callUnread) return answers.drop
       return attachment === 'xdp' ? XDP.word : TC.redirect
   }
   if (attachment === 'tc') return TC.redirect

@@ -87,13 +87,14 @@ export function drawService(random: Random, key: ServiceKey, mayCross: boolean):
 }
 
 function drawServiceSettings(random: Random, family: Family): ServiceSettings {
+  const persistenceTimeoutS = random.oneIn(3) ? 1 + random.below(40) : 0
   return {
     scheduler: random.pick(SCHEDULERS),
     schedulerFlags: random.pick([0, 0, random.below(8)]),
-    persistenceTimeoutS: random.oneIn(3) ? 1 + random.below(40) : 0,
+    persistenceTimeoutS,
     netmask: random.pick<number>(NETMASKS[family]),
     onePacket: random.oneIn(8),
-    persistenceEngine: null,
+    persistenceEngine: persistenceTimeoutS !== 0 && random.oneIn(5) ? 'sip' : null,
   }
 }
 

@@ -28,6 +28,10 @@ export function simplify(operation: Straight, known: Known): Straight | Is {
 
 /** What lies above the bytes that are stored need not be cleared before. */
 function narrowed(store: Straight & { op: 'store' }, known: Known): Straight & { op: 'store' } {
+  // A number that has become known since.
+  if (isConstant(store.value) && store.bytes < 4) {
+    return { ...store, value: immediate(store.value.value & (2 ** (8 * store.bytes) - 1)) }
+  }
   const made = known.definitionOf(store.value)
   if (made?.op !== 'alu' || made.operator !== 'and' || !isConstant(made.right)) return store
   if (made.left.kind !== 'register' || store.bytes === 8) return store

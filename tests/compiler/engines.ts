@@ -36,15 +36,24 @@ class JavaScript implements Engine {
   readonly #memory = new Uint8Array(MEMORY)
   readonly #packet = new Packet()
   readonly #run: (packet: Packet) => number
+  readonly #own: readonly DataView[]
 
-  constructor(name: string, tables: readonly AnyTable[], run: (packet: Packet) => number) {
+  /** `own`: emptied before each frame. */
+  constructor(
+    name: string,
+    tables: readonly AnyTable[],
+    run: (packet: Packet) => number,
+    own: readonly DataView[] = [],
+  ) {
     this.name = name
+    this.#own = own
     this.tables = allocateTables(tables)
     this.#run = run
   }
 
   run({ frame, ticks, seed }: Input) {
     const packet = this.#packet
+    for (const { buffer } of this.#own) new Uint8Array(buffer).fill(0)
     this.#memory.fill(0)
     this.#memory.set(frame, START)
     const bytes = new DataView(this.#memory.buffer)
@@ -58,8 +67,8 @@ class JavaScript implements Engine {
   }
 }
 
-export function inV8({ run, tables }: Loaded): Engine {
-  return new JavaScript('V8', tables, run)
+export function inV8({ run, tables, own }: Loaded): Engine {
+  return new JavaScript('V8', tables, run, own)
 }
 
 /** `program`: before `expand`. */
@@ -81,6 +90,7 @@ export class InKernel implements Engine {
   }
 
   run({ frame, ticks, seed }: Input) {
+    this.#program.leaveBehind(0)
     const { verdict, frame: after } = this.#program.run(frame, 1, { ticks, seed: seed | 0 })
     return { result: verdict >>> 0, frame: after }
   }

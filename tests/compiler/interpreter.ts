@@ -59,6 +59,8 @@ export class Interpreter {
   run(packet: Packet, ...values: readonly number[]): number {
     this.#packet = packet
     this.#steps = 0
+    // Nothing lasts that is not in tables.
+    for (const { bytes } of this.#locals.values()) new Uint8Array(bytes.buffer).fill(0)
     const result = this.#call(
       this.#entry,
       values.map((value) => BigInt(value)),

@@ -86,11 +86,14 @@ export function compileSmall(
 export interface Loaded {
   readonly run: (packet: packet.Packet) => number
   readonly tables: readonly table.AnyTable[]
+  /** What its own structs hold: nothing that lasts from one frame to the next. */
+  readonly own: readonly DataView[]
 }
 
 /** The program as JavaScript, with everything in it made anew. */
 export function loadSmall({ texts, path, entry }: SmallProgram): Loaded {
   const tables: table.AnyTable[] = []
+  const own: DataView[] = []
   const modules = new Map<string, Record<string, unknown>>()
   const noting = {
     ...table,
@@ -98,6 +101,18 @@ export function loadSmall({ texts, path, entry }: SmallProgram): Loaded {
       const made = table.table(...given)
       tables.push(made)
       return made
+    },
+  }
+  const notingStructs = {
+    ...struct,
+    row: (...given: Parameters<typeof struct.row>) => {
+      const made = struct.row(...given)
+      const local = () => {
+        const view = made.local()
+        own.push((view as unknown as { readonly bytes: DataView }).bytes)
+        return view
+      }
+      return { ...made, local }
     },
   }
   const load = (file: string): Record<string, unknown> => {
@@ -112,6 +127,7 @@ export function loadSmall({ texts, path, entry }: SmallProgram): Loaded {
       const target = posix.join(posix.dirname(file), from)
       const name = /^src\/subset\/([\w-]+)\.ts$/.exec(target)?.[1]
       if (name === undefined) return load(target)
+      if (name === 'struct') return notingStructs
       return name === 'table' ? noting : RUNTIME[name]!
     }
     new Function('require', 'exports', outputText)(requireFrom, exports)
@@ -119,5 +135,5 @@ export function loadSmall({ texts, path, entry }: SmallProgram): Loaded {
   }
   const run = load(path)[entry] as Loaded['run'] | undefined
   if (run === undefined) throw new Error(`${path} exports ${entry}`)
-  return { run, tables }
+  return { run, tables, own }
 }

@@ -17,4 +17,8 @@ export class CountedAddresses {
   has(address: string): boolean {
     return this.#counts.has(address)
   }
+
+  [Symbol.iterator](): Iterator<string> {
+    return this.#counts.keys()
+  }
 }

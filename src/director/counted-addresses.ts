@@ -17,8 +17,4 @@ export class CountedAddresses {
   has(address: string): boolean {
     return this.#counts.has(address)
   }
-
-  [Symbol.iterator](): Iterator<string> {
-    return this.#counts.keys()
-  }
 }

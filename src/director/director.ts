@@ -84,13 +84,11 @@ export class Director {
     return this.#model.addresses
   }
 
-  /** Is there no service, and no server, with an IPv6 address? Nor a removed one, which may have connections still. */
+  /** Is there no service, and no server, with an IPv6 address? */
   get isIpv4Only(): boolean {
-    for (const { key } of this.#model.services.values()) {
+    for (const { key, servers } of this.#model.services.values()) {
       if (serviceFamily(key) === 6) return false
-    }
-    for (const address of this.#model.addresses) {
-      if (familyOf(address) === 6) return false
+      if (servers.some((server) => familyOf(server.key.address) === 6)) return false
     }
     return true
   }

@@ -61,17 +61,3 @@ it('a row whose connection has ended may be taken, one whose server came back ma
   assert.equal(add(service, 5), null)
   assert.equal(add(service, 6), 'ENOSPC')
 })
-
-it('a removed server of the other family is reckoned with as long as it may have connections', () => {
-  const service = new OneService('rr', [1])
-  const { director } = service.lab
-  assert.equal(director.isIpv4Only, true)
-  const far = { address: '2001:db8:c::5', port: 80 }
-  const settings = { ...SETTINGS, forwarding: 'tunnel' } as const
-  assert.equal(director.addServer(service.key, far, settings), null)
-  assert.equal(director.isIpv4Only, false)
-  assert.equal(director.deleteServer(service.key, far), null)
-  assert.equal(director.isIpv4Only, false)
-  for (let minutes = 0; minutes < 4; minutes++) service.lab.sleep(60)
-  assert.equal(director.isIpv4Only, true)
-})

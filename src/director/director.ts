@@ -84,13 +84,13 @@ export class Director {
     return this.#model.addresses
   }
 
-  /** Is there no service, and no server, with an IPv6 address? */
+  /** Is there no service, and no server, with an IPv6 address; nor a removed one that may have connections? */
   get isIpv4Only(): boolean {
     for (const { key, servers } of this.#model.services.values()) {
       if (serviceFamily(key) === 6) return false
       if (servers.some((server) => familyOf(server.key.address) === 6)) return false
     }
-    return true
+    return !this.#model.trash.hasIpv6
   }
 
   /** Virtual services, and real servers of all of them. */

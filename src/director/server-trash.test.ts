@@ -61,3 +61,27 @@ it('a row whose connection has ended may be taken, one whose server came back ma
   assert.equal(add(service, 5), null)
   assert.equal(add(service, 6), 'ENOSPC')
 })
+
+it('a removed IPv6 server is reckoned with as long as its service goes on and it may have connections', () => {
+  const service = new OneService('rr', [1])
+  const { director } = service.lab
+  const far = { address: '2001:db8:c::5', port: 80 }
+  const settings = { ...SETTINGS, forwarding: 'tunnel' } as const
+  const seen = [director.isIpv4Only]
+  assert.equal(director.addServer(service.key, far, settings), null)
+  assert.equal(director.deleteServer(service.key, far), null)
+  seen.push(director.isIpv4Only)
+  for (let minutes = 0; minutes < 4; minutes++) service.lab.sleep(60)
+  seen.push(director.isIpv4Only)
+  assert.deepEqual(seen, [true, false, true])
+})
+
+it('a removed IPv6 server whose service is gone, too, is not reckoned with', () => {
+  const service = new OneService('rr', [1])
+  const { director } = service.lab
+  const far = { address: '2001:db8:c::5', port: 80 }
+  const settings = { ...SETTINGS, forwarding: 'tunnel' } as const
+  assert.equal(director.addServer(service.key, far, settings), null)
+  assert.equal(director.deleteService(service.key), null)
+  assert.equal(director.isIpv4Only, true)
+})

@@ -5,6 +5,7 @@
  * Also what only connections need of it stays no shorter than a packet takes that chose the server just before it was
  * removed and is about to open one.
  */
+import { familyOf } from '../base/ip.ts'
 import { isAtOrAfter } from '../subset/integers.ts'
 import { now, TICKS_PER_SECOND } from '../subset/clock.ts'
 import { Role, ServerFlag } from '../dataplane/tables.ts'
@@ -74,6 +75,17 @@ export class ServerTrash {
   /** The removed server, which stays here. */
   find(service: string, server: string): ServerEntry | undefined {
     return this.#removed.get(service)?.get(server)?.server
+  }
+
+  /** Is there one with an IPv6 address, of a service that goes on? It may have connections, which go on, too. */
+  get hasIpv6(): boolean {
+    for (const removed of this.#removed.values()) {
+      for (const { server } of removed.values()) {
+        if (familyOf(server.key.address) !== 6) continue
+        if (tables.servers.row(server.row).service !== tables.NONE) return true
+      }
+    }
+    return false
   }
 
   /** It is in use again. */

@@ -15,12 +15,7 @@ import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { closeSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { after, before, describe, it, type TestContext } from 'node:test'
-import { encode } from '../src/bpf/encode.ts'
 import * as i from '../src/bpf/instruction.ts'
-import { attachTcx } from '../src/kernel/bpf/link.ts'
-import { createMap, mapMemory, type MapShape } from '../src/kernel/bpf/map.ts'
-import { loadProgram } from '../src/kernel/bpf/program.ts'
-import { close } from '../src/kernel/ffi.ts'
 import { addLink, addVeth, changeLink, getLink } from '../src/kernel/netlink/link.ts'
 import { openNamespace } from '../src/kernel/netns.ts'
 import { changeOffloads } from '../src/kernel/packet/offload.ts'
@@ -30,6 +25,7 @@ import { Lan } from '../src/lab/lan.ts'
 import { clearLab, labFolder, labPrefix } from '../src/lab/leftovers.ts'
 import { tcpFrame } from '../src/wire/flow.ts'
 import { TcpFlag } from '../src/wire/tcp.ts'
+import { countFrames } from './kernel/frame-counter.ts'
 import { notRoot, until } from './kernel/own-network.ts'
 import { Station } from './kernel/station.ts'
 import { connectTcp, exchangeTcp, listenTcp } from './lan/sockets.ts'
@@ -38,7 +34,6 @@ const VIP = '10.1.0.100'
 const SERVER = '10.2.0.2'
 const PORT = 8000
 const DATA = Buffer.alloc(100_000, 'sums ')
-const TC_NEXT = -1
 /** s64 bpf_csum_update(struct __sk_buff *, __wsum): negative where the frame has no such sum. */
 const UPDATE_SUM = 40
 const { r0, r1, r2 } = i
@@ -52,34 +47,15 @@ const TRACKING = `table ip sums {
 
 /** Counts the frames that come in at that interface with a sum of all their bytes. */
 function countComplete(t: TestContext, host: Host, name: string): () => number {
-  const shape: MapShape = {
-    type: 'array',
-    name: 'complete',
-    valueSize: 8,
-    entries: 1,
-    isMappable: true,
-  }
-  const map = createMap(shape)
-  const memory = mapMemory(map, shape)
-  const { bytes: instructions } = encode([
+  const count = countFrames(t, host, name, [
     i.move(r2, 0),
     i.call(UPDATE_SUM),
     i.branch(r0, 'signedLess', 0, 'out'),
     i.mapValue(r1, 'index', 0, 0),
     i.move32(r2, 1),
     i.atomicAdd(i.u32(r1, 0), r2),
-    i.label('out'),
-    i.move32(r0, TC_NEXT),
-    i.exit(),
   ])
-  const { fd } = loadProgram({ type: 'tc', name: 'complete', instructions, maps: [map] })
-  const link = host.run(() => attachTcx(fd, host.indexOf(name)))
-  t.after(() => {
-    memory.unmap()
-    for (const one of [link, fd, map]) close(one)
-  })
-  const words = new Uint32Array(memory.buffer)
-  return () => Atomics.load(words, 0)
+  return () => count(0)
 }
 
 /** A cable, without the switch of the lab, which like every bridge takes the sum away. */

@@ -5,13 +5,9 @@
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, it, type TestContext } from 'node:test'
-import { encode } from '../src/bpf/encode.ts'
 import * as i from '../src/bpf/instruction.ts'
-import { attachTcx } from '../src/kernel/bpf/link.ts'
-import { createMap, mapMemory, type MapShape } from '../src/kernel/bpf/map.ts'
-import { loadProgram } from '../src/kernel/bpf/program.ts'
-import { close } from '../src/kernel/ffi.ts'
 import type { Host } from '../src/lab/host.ts'
+import { countFrames } from './kernel/frame-counter.ts'
 import { notRoot } from './kernel/own-network.ts'
 import { connectTcp, exchangeTcp, listenTcp } from './lan/sockets.ts'
 import { clearWays, FAMILIES, PORT, vipOf, WaysLan } from './lan/ways-lan.ts'
@@ -21,22 +17,12 @@ const BULK = Buffer.alloc(1 << 20, 'bulk ')
 const LARGE = 4000
 /** Ethernet, IPv6, TCP with all options. */
 const HEADERS_MAX = 14 + 40 + 60
-const TC_NEXT = -1
-const { r0, r1, r2, r3, r4 } = i
+const { r1, r2, r3, r4 } = i
 const Context = { length: 0, data: 76, dataEnd: 80 } as const
 
 /** Large frames that came in at that interface; and of them those with more than their headers to be read. */
 function watch(t: TestContext, host: Host, name: string): () => { large: number; copied: number } {
-  const shape: MapShape = {
-    type: 'array',
-    name: 'seen',
-    valueSize: 8,
-    entries: 1,
-    isMappable: true,
-  }
-  const map = createMap(shape)
-  const memory = mapMemory(map, shape)
-  const { bytes: instructions } = encode([
+  const count = countFrames(t, host, name, [
     i.load(r2, i.u32(r1, Context.length)),
     i.branch(r2, 'less', LARGE, 'out'),
     i.load(r2, i.u32(r1, Context.data)),
@@ -48,18 +34,8 @@ function watch(t: TestContext, host: Host, name: string): () => { large: number;
     i.atomicAdd(i.u32(r1, 0), r2),
     i.branch(r3, 'lessOrEqual', HEADERS_MAX, 'out'),
     i.atomicAdd(i.u32(r1, 4), r4),
-    i.label('out'),
-    i.move32(r0, TC_NEXT),
-    i.exit(),
   ])
-  const { fd } = loadProgram({ type: 'tc', name: 'watch', instructions, maps: [map] })
-  const link = host.run(() => attachTcx(fd, host.indexOf(name)))
-  t.after(() => {
-    memory.unmap()
-    for (const one of [link, fd, map]) close(one)
-  })
-  const words = new Uint32Array(memory.buffer)
-  return () => ({ large: Atomics.load(words, 0), copied: Atomics.load(words, 1) })
+  return () => ({ large: count(0), copied: count(1) })
 }
 
 describe('large segments, in the kernel by tc', { skip: notRoot }, () => {

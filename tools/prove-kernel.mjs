@@ -29,7 +29,10 @@ const COPIED = [
   ...['node_modules/koffi', 'node_modules/@koromix', 'node_modules/commander'],
   ...['node_modules/typescript/package.json', 'node_modules/typescript/lib/typescript.js'],
 ]
-const KERNEL_TESTS = ['bpf-artefact', 'bpf-link', 'bpf-map', 'bpf-pin', 'bpf-program', 'tc-filter']
+const KERNEL_TESTS = [
+  ...['bpf/artefact', 'bpf/link', 'bpf/map', 'bpf/pin', 'bpf/program'],
+  'netlink/tc-filter',
+]
 
 const { values } = parseArgs({
   options: {
@@ -156,13 +159,13 @@ function gist(log) {
 
 /** Loads what is built, as the engine and \`sluice realserver\` do. */
 const LOAD = `
-import { createMap } from './dist/src/kernel/bpf-map.js'
-import { programInfo } from './dist/src/kernel/bpf-info.js'
+import { createMap } from './dist/src/kernel/bpf/map.js'
+import { programInfo } from './dist/src/kernel/bpf/info.js'
 import { readArtefact } from './dist/src/engine/artefact-file.js'
 import { loadProgramHere } from './dist/src/engine/program-load.js'
 import { TABLES } from './dist/src/dataplane/tables.js'
 import { DECAPSULATION_TABLES } from './dist/src/dataplane/decapsulation/tables.js'
-import { probeBpf } from './dist/src/kernel/bpf-features.js'
+import { probeBpf } from './dist/src/kernel/bpf/features.js'
 for (const sentence of probeBpf().lacks.values()) console.log(sentence)
 const maps = [...TABLES, ...DECAPSULATION_TABLES].map(({ name, struct, capacity: rows }) => {
   const shape = { name: name.slice(0, 15), valueSize: rows * struct.size, entries: 1, isMappable: true }

@@ -8,9 +8,9 @@
 // By hand, as root, after `npm run build`. COMMIT is built in a folder of its own, which is removed. Exit status 0: no
 // request failed, in neither place to attach (tests/upheaval.root.test.ts).
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, symlinkSync } from 'node:fs'
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import * as prepare from './prepare.mjs'
 
@@ -38,6 +38,7 @@ function main() {
     return spawnSync(process.execPath, ['--test', test], { stdio: 'inherit', env }).status ?? 1
   } finally {
     spawnSync('git', ['worktree', 'remove', '--force', folder], { cwd: prepare.ROOT })
+    rmSync(dirname(folder), { recursive: true, force: true })
   }
 }
 

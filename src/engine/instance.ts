@@ -91,11 +91,6 @@ export class Instance {
     return this.pathOf(tablePin(table, layout))
   }
 
-  /** The same as it was named before tables had their layout in their names: they were of one then. */
-  earlyTablePath(table: string): string {
-    return this.pathOf(TABLE + table)
-  }
-
   layoutPath(layout: number): string {
     return this.pathOf(LAYOUT + hex(layout))
   }

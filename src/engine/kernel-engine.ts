@@ -135,7 +135,9 @@ export class KernelEngine implements Engine {
       programs.get('tc')
       shareMemory()
       takeOver?.begin(programs)
-      const engine = new KernelEngine(parts, options.attach, openCutter(parts, events))
+      const cutter = openCutter(parts, events)
+      closers.push(() => closeCutter(cutter))
+      const engine = new KernelEngine(parts, options.attach, cutter)
       engine.#adopt(events, takeOver)
       const usual = options.readProgram === undefined ? readIpv4Artefact : undefined
       engine.#makeSpecial(events, options.readSpecial ?? usual)
@@ -300,8 +302,7 @@ export class KernelEngine implements Engine {
 
   close(ending: 'leave' | 'detach'): void {
     const { instance, tables, programs, socket, jiffies } = this.#with
-    settings.row(0).cutter = NONE
-    this.#cutter?.close()
+    closeCutter(this.#cutter)
     this.#barrier.close()
     for (const { attachment } of this.#ports.values()) {
       if (ending === 'detach') attachment.detach()
@@ -378,4 +379,10 @@ function openCutter(
     onProblem(`datagrams that are too long for their way are dropped and not cut: ${error.message}`)
     return undefined
   }
+}
+
+/** Nothing is given to it any more, before it goes. Of the tables in use. */
+function closeCutter(cutter: Cutter | undefined): void {
+  settings.row(0).cutter = NONE
+  cutter?.close()
 }

@@ -1,12 +1,12 @@
 /**
  * Tables of another release, in charge of an instance until ours are. Its programs forward by them all the while.
  *
- *   1. ours are made beside them, our programs loaded on ours
+ *   1. ours are made beside them, our programs loaded on ours; `moveInto`, the first time, takes long
  *   2. `hold`: theirs opens no connection any more; who wants one tries again, as TCP does after a second, and with
  *      UDP whoever cares for an answer
- *   3. `moveInto`: what has the same name, at the same index
+ *   3. `moveInto`: what has the same name, at the same index, and changed since
  *   4. ours are put in charge, and on every interface our program comes in place of theirs, in one step each
- *   5. ours open connections; `remove`
+ *   5. ours open connections; theirs are removed (take-over.ts)
  *
  * Connections that are there go on without a pause. What becomes of them between 3 and 4, some hundredths of a second,
  * ours do not learn: a state that changed is learnt from the next packet, a counter lacks some.
@@ -28,7 +28,7 @@ const ALL = 1
 /** What only the control plane writes: while none runs it does not change. */
 const STILL: ReadonlySet<string> = new Set([
   ...['addressRoles', 'serviceIndex', 'serverOrigins', 'natServers', 'pool', 'timeouts', 'sysctls'],
-  ...['hops', 'routeNodes', 'neighbourIndex', 'interfaces'],
+  ...['hops', 'routeNodes', 'neighbourIndex', 'interfaces', 'callWords'],
 ])
 
 interface OtherTable {

@@ -61,7 +61,7 @@ export class SpecialPrograms {
     this.#settle()
   }
 
-  /** Nothing is in use afterwards that is not general. */
+  /** Lets go of the programs; interfaces that run them go on with them, as nothing changes now. */
   close(): void {
     this.#isOver = true
     this.#cancel?.()

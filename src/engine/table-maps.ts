@@ -9,7 +9,7 @@
 import { layoutOf, parseDescription, type TableShape } from '../dataplane/schema.ts'
 import { mapInfo } from '../kernel/bpf/info.ts'
 import { createMap, lookupElement, mapMemory, updateElement } from '../kernel/bpf/map.ts'
-import { openPinned, pin, repin, unpin } from '../kernel/bpf/pin.ts'
+import { openPinned, pin, unpin } from '../kernel/bpf/pin.ts'
 import { isKernelError } from '../kernel/errno.ts'
 import { close, type Mapping } from '../kernel/ffi.ts'
 import type { AnyTable } from '../subset/table.ts'
@@ -52,7 +52,7 @@ export function openTable(
   layout: number,
 ): KernelTable {
   const path = instance.tablePath(name, layout)
-  const fd = openPinned(path, 'map') ?? renamed(instance.earlyTablePath(name), path)
+  const fd = openPinned(path, 'map')
   if (fd === undefined) {
     throw new EngineProblem(
       `the instance "${instance.name}" has no table ${name}: somebody removed it. Begin anew after \`sluice detach\``,
@@ -61,13 +61,6 @@ export function openTable(
   }
   const { valueSize } = mapInfo(fd)
   return mapped(fd, Math.floor(valueSize / size), valueSize)
-}
-
-/** What had no layout in its name yet gets one. */
-function renamed(early: string, path: string): number | undefined {
-  const fd = openPinned(early, 'map')
-  if (fd !== undefined) repin(fd, path)
-  return fd
 }
 
 export function closeTable({ fd, mapping }: KernelTable): void {

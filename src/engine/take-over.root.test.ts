@@ -3,7 +3,7 @@
  * gone or new. With programs that only count frames.
  */
 import assert from 'node:assert/strict'
-import { renameSync, unlinkSync } from 'node:fs'
+import { unlinkSync } from 'node:fs'
 import { after, afterEach, before, describe, it } from 'node:test'
 import { counting, FEW_ROWS } from '../../tests/kernel/counting-engine.ts'
 import { openSender } from '../../tests/kernel/counting-programs.ts'
@@ -24,6 +24,7 @@ import { Attachment } from './kernel-attachment.ts'
 import { KernelEngine } from './kernel-engine.ts'
 import { KernelPrograms, type ReadProgram } from './kernel-programs.ts'
 import { KernelTables } from './kernel-tables.ts'
+import { findTables, type TakeOver } from './take-over.ts'
 
 const INSTANCE = `other-${process.pid}`
 /** Of those tables the fields stand the other way round, as far as they may. */
@@ -175,22 +176,48 @@ describe('an engine that finds tables of another release', { skip: notRoot }, ()
     engine = open()
   })
 
-  it('goes on with tables that have no layout in their names yet', () => {
-    engine = open()
-    engine.tables.use()
-    initTables({ hashSeed: 7 })
-    connections.row(3).clientPort = 77
-    here(() => engine!.close('leave'))
-    for (const { name } of TABLES) {
-      const [path, early] = [instance().tablePath(name, LAYOUT), instance().earlyTablePath(name)]
-      renameSync(path, early)
+  /** A take-over that has begun: theirs hold back. */
+  function begin(): { takeOver: TakeOver; close: () => void } {
+    const taken = Instance.take(INSTANCE)
+    const { tables, takeOver } = findTables(taken, {})
+    const programs = new KernelPrograms(tables, 250, counting(3))
+    takeOver!.begin(programs)
+    theirs!.set.use()
+    assert.equal(otherSettings()['dropRate'], 1)
+    const close = () => {
+      programs.close()
+      tables.close()
+      taken.release()
     }
-    unlinkSync(layoutPathOf(INSTANCE, LAYOUT))
+    return { takeOver: takeOver!, close }
+  }
+
+  it('has the other release open connections again if it cannot go on', async () => {
+    leaveOther('tc')
+    here(() => {
+      const { takeOver, close } = begin()
+      takeOver.abandon()
+      close()
+    })
+    assert.deepEqual(pinsOfOurs(), [])
+    theirs!.set.use()
+    assert.equal(otherSettings()['dropRate'], DROP_RATE)
+    await sendTo(countedByTheirs)
+  })
+
+  it('goes on where one was killed that had ours in charge already', async () => {
+    leaveOther('tc')
+    here(() => {
+      const { takeOver, close } = begin()
+      takeOver.takeCharge()
+      close()
+    })
     engine = open()
+    assert.deepEqual([engine.isAdopted, engine.isTakenOver], [true, false])
     engine.tables.use()
-    assert.deepEqual([engine.isAdopted, connections.row(3).clientPort], [true, 77])
+    await sendTo(() => reasons.row(3).packets)
     here(() => engine!.close('leave'))
-    assert.equal(pinsOfOurs().length, TABLES.length)
+    assert.deepEqual(pinsOfTheirs(), [])
     engine = open()
   })
 

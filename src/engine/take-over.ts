@@ -31,8 +31,13 @@ export function findTables(
   }
   if (found === undefined) {
     instance.clear()
-    const tables = KernelTables.make(instance, capacities)
-    return { tables, isAdopted: false, takeOver: undefined }
+    try {
+      const tables = KernelTables.make(instance, capacities)
+      return { tables, isAdopted: false, takeOver: undefined }
+    } catch (error) {
+      instance.remove()
+      throw error
+    }
   }
   const other = OtherTables.open(instance, found)
   try {
@@ -54,7 +59,7 @@ export class TakeOver {
   readonly #other: OtherTables
   readonly #layout: number
   #dropRate = 0
-  #state: 'not begun' | 'held' | 'in charge' = 'not begun'
+  #state: 'not begun' | 'held' | 'in charge' | 'over' = 'not begun'
 
   constructor(instance: Instance, tables: KernelTables, other: OtherTables, layout: number) {
     this.#instance = instance
@@ -93,10 +98,12 @@ export class TakeOver {
     settings.row(0).dropRate = this.#dropRate
     this.#instance.clearTablesBut(LAYOUT)
     this.#other.close()
+    this.#state = 'over'
   }
 
   /** As if nobody had tried, unless ours are in charge. */
   abandon(): void {
+    if (this.#state === 'over') return
     if (this.#state === 'held') this.#other.release(this.#dropRate)
     if (this.#state !== 'in charge') this.#instance.clearTablesBut(this.#layout)
     this.#other.close()

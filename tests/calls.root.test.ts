@@ -76,6 +76,11 @@ for (const [engine, attach] of [
       assert.equal(await lan.counted('callUnread'), before)
     })
 
+    it('a message of several fragments arrives whole', async () => {
+      const to = await ask(40_008, invite('call-1@x'))
+      assert.equal(await ask(40_009, invite('call-1@x') + 'v=0 '.repeat(500)), to)
+    })
+
     it('what has no call is dropped, and counted', async () => {
       const client = await bindUdp(lan.client, clientIp(4), 40_007)
       clients.push(client)

@@ -6,15 +6,18 @@
  *
  * What is a Call-ID is as in ct_sip_get_header and get_callid (net/netfilter/nf_conntrack_sip.c, ip_vs_pe_sip.c): RFC
  * 3261 section 20.8, long or compact, anywhere behind the first line. All of this is for V8 alone; in the kernel engine
- * only the daemon enters calls, and one at a time.
+ * only the daemon enters calls, and one at a time. @control
  */
 import type { Packet } from '../subset/packet.ts'
 import { Protocol } from '../wire/ip-protocol.ts'
+import { now, TICKS_PER_SECOND } from '../subset/clock.ts'
 import { call } from './call.ts'
 import { BUSY } from './connection.ts'
+import { FragmentKind } from './flow.ts'
+import { finish, mix } from './hash.ts'
 import { CALL_ID_MAX, CALL_WORDS } from './limits.ts'
 import { flow, forward } from './main.ts'
-import { callWords, connections, Status, type Connection } from './tables.ts'
+import { callWords, connections, settings, Status, type Connection } from './tables.ts'
 import { Reason } from './verdict.ts'
 
 /** Slots that a call may stand in. */
@@ -22,7 +25,7 @@ const PROBES = 16
 const TEXT_AT = 2
 const UDP_HEADER = 8
 
-/** The packet path, and once more for a packet whose call is to be read first. @control */
+/** The packet path, and once more for a packet whose call is to be read first. */
 export function forwardCall(packet: Packet): number {
   call.isReader = 1
   const reason = forward(packet)
@@ -36,16 +39,17 @@ export function forwardCall(packet: Packet): number {
   return again
 }
 
-/** The Call-ID of the packet that `flow` describes. @control */
+/** The Call-ID of the packet that `flow` describes. */
 function readCall({ bytes, start }: Packet): Uint8Array | undefined {
   if (flow.protocol !== Protocol.udp || flow.icmpError !== 0) return undefined
+  if (flow.fragment === FragmentKind.later) return undefined
   const from = flow.transport + UDP_HEADER
   const length = flow.network + flow.length - from
   if (length <= 0) return undefined
   return findCallId(new Uint8Array(bytes.buffer, bytes.byteOffset + start + from, length))
 }
 
-/** Of a SIP message; undefined: there is none, or none that may be one. @control */
+/** Of a SIP message; undefined: there is none, or none that may be one. */
 export function findCallId(message: Uint8Array): Uint8Array | undefined {
   const text = Buffer.from(message).toString('latin1')
   const line = /(?:\r\n|\r|\n)(?:call-id|i(?![a-z]))/gi
@@ -68,7 +72,7 @@ export function findCallId(message: Uint8Array): Uint8Array | undefined {
 /** word [ "@" word ]: RFC 3261 section 25.1. */
 const WORDS = /[\w!"%'()*+:<>?[\\\]`{}~./-]+(?:@[\w!"%'()*+:<>?[\\\]`{}~./-]+)?/y
 
-/** Undefined: the line ends, and does not go on. @control */
+/** Undefined: the line ends, and does not go on. */
 function skipBlanks(text: string, from: number): number | undefined {
   const blanks = /[ \t]*/y
   blanks.lastIndex = from
@@ -82,13 +86,13 @@ function skipBlanks(text: string, from: number): number | undefined {
   return blanks.lastIndex
 }
 
-/** Which call it is, plus one; 0: there is no room for one more. @control */
+/** Which call it is, plus one; 0: there is no room for one more. */
 function enterCall(text: Uint8Array): number {
   const known = findCall(text, (row) => isTaken(row) && isCall(row, text))
   if (known !== undefined) return known + 1
   const isFree = (row: number) => !isTaken(row)
   let row = findCall(text, isFree)
-  if (row === undefined) {
+  if (row === undefined && mayFree()) {
     freeCalls()
     row = findCall(text, isFree)
   }
@@ -102,34 +106,35 @@ function enterCall(text: Uint8Array): number {
   return row + 1
 }
 
-/** @control */
+/** */
 function findCall(text: Uint8Array, isWanted: (row: number) => boolean): number | undefined {
   const calls = Math.floor(callWords.memory.capacity / CALL_WORDS)
-  let hash = 0x811c9dc5 // FNV-1a
-  for (const byte of text) hash = Math.imul(hash ^ byte, 0x01000193)
+  let hash = settings.row(0).hashSeed
+  for (const byte of text) hash = mix(hash, byte)
+  const first = finish(hash)
   for (let i = 0; i < Math.min(PROBES, calls); i++) {
-    const row = ((hash >>> 0) + i) % calls
+    const row = (first + i) % calls
     if (isWanted(row)) return row
   }
   return undefined
 }
 
-/** @control */
+/** */
 function wordOf(row: number, word: number) {
   return callWords.row(row * CALL_WORDS + word)
 }
 
-/** @control */
+/** */
 function isTaken(row: number): boolean {
   return wordOf(row, 0).value !== 0
 }
 
-/** @control */
+/** */
 function isCall(row: number, text: Uint8Array): boolean {
   return wordOf(row, 1).value === text.length && Buffer.from(textOf(row), 'latin1').equals(text)
 }
 
-/** @control */
+/** */
 function textOf(row: number): string {
   const length = wordOf(row, 1).value
   const bytes = Buffer.alloc(4 * Math.ceil(length / 4))
@@ -139,7 +144,17 @@ function textOf(row: number): string {
   return bytes.toString('latin1', 0, length)
 }
 
-/** Calls that no template is for any more make room. @control */
+/** That walks the whole table: not for every packet that finds no room. */
+function mayFree(): boolean {
+  const second = Math.floor(now() / TICKS_PER_SECOND)
+  if (second === freedIn) return false
+  freedIn = second
+  return true
+}
+
+let freedIn = -1
+
+/** Calls that no template is for any more make room. */
 function freeCalls(): void {
   const used = new Set<number>()
   for (let i = 0; i < connections.memory.capacity; i++) {
@@ -151,12 +166,12 @@ function freeCalls(): void {
   }
 }
 
-/** @control */
+/** */
 function hasCall({ status, clientPort }: Connection): boolean {
   return clientPort !== 0 && (status & (Status.template | Status.ended)) === Status.template
 }
 
-/** The Call-ID that a template is for; undefined: it is for none. @control */
+/** The Call-ID that a template is for; undefined: it is for none. */
 export function callOf(line: Connection): string | undefined {
   return hasCall(line) ? textOf(line.clientPort - 1) : undefined
 }

@@ -60,9 +60,12 @@ export function openConnection(packet: Packet, flow: Flow): u32 {
   const service = serviceAt.at(flow.service)
   if (service === null) return Reason.noService
   const common = settingsAt.at(0)
-  if (common === null || !mayOpen(flow, common.switches)) return Reason.notOpening
+  if (common === null) return Reason.notOpening
   const isCalling: boolean = (service.flags & CALLING) === CALLING
-  if (isCalling && call.isRead === 0) return handCall(packet, flow)
+  // A later fragment, too: in the kernel its first one may still be on the way to be read.
+  if (isCalling && call.isRead === 0 && flow.protocol === Protocol.udp)
+    return handCall(packet, flow)
+  if (!mayOpen(flow, common.switches)) return Reason.notOpening
   if (isDropped(common.dropRate)) return Reason.overloaded
   // A server's own connection to an FTP client is never a client's.
   if (flow.sourcePort === FTP_DATA_PORT) return Reason.notOpening

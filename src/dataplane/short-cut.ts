@@ -49,8 +49,14 @@ import {
 } from './tables.ts'
 import { TcpState } from './tcp.ts'
 import { timeoutOf, TimeoutRow } from './timeout.ts'
-import { copyTuple, countHop, setDestinationServer, setSourceVirtual } from './translate.ts'
-import { translate, Tuple } from './translate.ts'
+import {
+  copyTuple,
+  countHop,
+  setDestinationServer,
+  setSourceVirtual,
+  translate,
+  Tuple,
+} from './translate.ts'
 import { TunnelSource } from './tunnel-header.ts'
 import { Reason } from './verdict.ts'
 

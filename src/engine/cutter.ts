@@ -6,9 +6,10 @@
  * and their addresses; here they are cut, and leave. One whose neighbour is not known waits for it here.
  * Large ones in a tunnel with checksums: the kernel has cut them on the way here, and each gets its own.
  * Fragments before the first one of their datagram: they wait for it here (early-fragments.ts).
+ * Packets whose call is to be read (dataplane/call.ts).
  *
- * The device goes with this process: while no daemon runs, long frames are dropped and early fragments left to the
- * host.
+ * The device goes with this process: while no daemon runs, long frames and new calls are dropped, and early fragments
+ * left to the host.
  */
 import { wordsToIp } from '../base/ip.ts'
 import { Flow } from '../dataplane/flow.ts'

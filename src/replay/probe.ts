@@ -9,6 +9,7 @@ import { forwardCall } from '../dataplane/call-id.ts'
 import { flow } from '../dataplane/main.ts'
 import { findHop } from '../dataplane/route.ts'
 import { hops, InterfaceFlag, interfaces, NONE } from '../dataplane/tables.ts'
+import { Reason } from '../dataplane/verdict.ts'
 import { refuse, serverText } from '../director/check.ts'
 import type { Refusal, ServerKey, ServiceProtocol } from '../director/model.ts'
 import { Packet } from '../subset/packet.ts'
@@ -49,6 +50,8 @@ export interface Trial {
 /** Who sends it, where the tables do not know. */
 const UNKNOWN_MAC = '02:00:00:00:00:00'
 const TIME_TO_LIVE = 64
+/** What services that go by calls are asked with: without a call every datagram is dropped. */
+const CALL = Buffer.from('OPTIONS sip:explain SIP/2.0\r\nCall-ID: explain\r\n\r\n')
 const MSS = { 4: 1460, 6: 1440 } as const
 /** Initiate tag, window, a stream each way, first number (RFC 9260 3.3.2). */
 const INIT = {
@@ -75,8 +78,13 @@ export function refuseQuestion({ client, virtual }: Question): Refusal | undefin
 
 /** Sends the packet through the packet path, on the tables in use, which it changes. */
 export function probe(question: Question): Trial {
+  const trial = send(question)
+  return trial.reason === Reason.noCall ? send(question, CALL) : trial
+}
+
+function send(question: Question, data?: Uint8Array): Trial {
   const { ingress, senderMac } = findIngress(question.client.address)
-  const before = makeFrame(question, senderMac, macOf(ingress))
+  const before = makeFrame(question, senderMac, macOf(ingress), data)
   const room = new Uint8Array(HEADROOM + before.length + TAILROOM)
   room.set(before, HEADROOM)
   const packet = new Packet()
@@ -138,12 +146,13 @@ function makeFrame(
   { client, virtual, protocol }: Question,
   sourceMac: string,
   destinationMac: string,
+  data?: Uint8Array,
 ): Uint8Array {
   const family = familyOf(client.address)
   const ip = { timeToLive: TIME_TO_LIVE, ...(family === 4 && { dontFragment: true }) }
   const over = { sourceMac, destinationMac, ip }
   const [from, to] = [serverText(client), serverText(virtual)]
-  if (protocol === 'udp') return udpFrame(from, to, { over })
+  if (protocol === 'udp') return udpFrame(from, to, { ...(data && { data }), over })
   if (protocol === 'sctp') return sctpFrame(from, to, { chunks: [INIT], over })
   const options = [{ type: 'mss', size: MSS[family] }] as const
   return tcpFrame(from, to, { flags: TcpFlag.syn, options, over })

@@ -27,6 +27,7 @@ export function tellTemplate(trial: Trial, service: Service): ExplainedStep[] {
     return [{ step, text: `${client.address} ${stays}: no server needs to be chosen` }]
   }
   const seconds = service.persistence / TICKS_PER_SECOND
-  const text = `nothing binds the client yet: it will stay for ${seconds} s with whom it gets`
+  const whom = (service.flags & ServiceFlag.sip) === 0 ? 'the client' : 'a call that begins'
+  const text = `nothing binds ${whom} yet: it will stay for ${seconds} s with whom it gets`
   return [{ step, text }]
 }

@@ -15,7 +15,7 @@ const VIP = '10.200.1.1'
 const MAC = '02:0a:00:00:00:00'
 const SERVERS = 100
 /** A million that stay, and the new ones that come while it is measured. */
-export const CONNECTIONS_MAX = 2_000_000
+const CONNECTIONS_MAX = 2_000_000
 const HERTZ = 250
 
 /** The program's descriptor; `isForIpv4`: made for a director that has to do with IPv4 alone. */

@@ -54,12 +54,11 @@ export class Synchronisation {
     this.keepBackupOnly()
   }
 
-  /** Also when backup_only was set: whether this director, a backup alone, forwards (sysctl_backup_only, ip_vs.h). */
+  /** Also when backup_only was set: whether this director forwards. */
   keepBackupOnly(): void {
     this.#with.use()
     const { sync, roles } = this.#with.director
-    const isBackupAlone = sync.find('backup') !== undefined && sync.find('master') === undefined
-    roles.setSuspended(isBackupAlone && sysctl('backup_only') !== 0)
+    roles.setSuspended(sync.leavesToHost)
   }
 
   /** The network changed; what an earlier daemon left running begins with the first call. */

@@ -48,6 +48,7 @@ import { enterService, keepServices } from './service-index.ts'
 import { clearServiceRow, keyOfService, writeServiceRow } from './service-rows.ts'
 import { settingsOfService, type ServerSpec } from './spec.ts'
 import { SpecialPorts } from './special-ports.ts'
+import { SyncDaemons } from './sync/daemons.ts'
 import { applySysctls } from './sysctls.ts'
 
 /**
@@ -57,6 +58,8 @@ import { applySysctls } from './sysctls.ts'
 export function adoptTables(): Model {
   const claims = new ClaimLog()
   const roles = new AddressRoles()
+  // Before the first is added: a backup that leaves packets to the host takes none meanwhile.
+  roles.setSuspended(new SyncDaemons().leavesToHost)
   const found = findLocals()
   const entries = findServices(found)
   const listed = entries.flatMap(({ servers }) => servers)

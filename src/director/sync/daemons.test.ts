@@ -1,7 +1,10 @@
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
-import type { SyncRequest } from '../model.ts'
 import { Laboratory } from '../../../tests/goldens/laboratory.ts'
+import { CLIENT, laboratory, ONE, setSwitches, syn } from '../../../tests/director/two-directors.ts'
+import { addressRoles } from '../../dataplane/tables.ts'
+import { tcpFrame } from '../../wire/flow.ts'
+import type { SyncRequest } from '../model.ts'
 import { SyncDaemons } from './daemons.ts'
 
 function request(fields: Partial<SyncRequest> = {}): SyncRequest {
@@ -67,4 +70,29 @@ test('what runs is in the tables: whoever has them next finds it there', () => {
   assert.deepEqual(new SyncDaemons().list(), first.list())
   assert.deepEqual(new SyncDaemons().find('backup'), first.find('backup'))
   assert.equal(new SyncDaemons().find('master'), undefined)
+})
+
+test('who takes the tables of a backup over that leaves packets to the host leaves them, too', () => {
+  const first = laboratory(ONE)
+  setSwitches(first, { backup_only: 1 })
+  const { sync, roles } = first.director
+  assert.equal(sync.start(request({ role: 'backup' }), 1500), null)
+  roles.setSuspended(sync.leavesToHost)
+  const next = new Laboratory({ adopted: { tables: first.tables.copy(), ticks: first.ticks } })
+  const held = () => {
+    next.use()
+    let count = 0
+    for (let fold = 0; fold < addressRoles.memory.capacity; fold++) {
+      if (addressRoles.row(fold).roles !== 0) count++
+    }
+    return count
+  }
+  const frame = tcpFrame(CLIENT, '10.0.0.100:80', { flags: syn })
+  assert.equal(held(), 0)
+  assert.equal(next.send('client', frame).departed.length, 0)
+  // With a master beside it, it is a director like others.
+  assert.equal(next.director.sync.start(request(), 1500), null)
+  next.director.roles.setSuspended(next.director.sync.leavesToHost)
+  assert.equal(held(), 2, 'the virtual address and the server')
+  assert.equal(next.send('client', frame).departed.length, 1)
 })

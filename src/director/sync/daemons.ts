@@ -17,6 +17,7 @@ import { SYNC_GROUP_4, SYNC_PORT } from '../../wire/sync-message.ts'
 import * as tables from '../../dataplane/tables.ts'
 import { refuse } from '../check.ts'
 import type { Refusal, SyncDaemon, SyncRequest, SyncRole } from '../model.ts'
+import { sysctl } from '../sysctls.ts'
 
 const TTL_DEFAULT = 1
 
@@ -79,6 +80,12 @@ export class SyncDaemons {
   /** While one runs, no service may have servers of another address family: the protocol cannot tell them. */
   get isAny(): boolean {
     return this.#running.size > 0
+  }
+
+  /** Is every packet the host's? backup_only says so of a backup alone (sysctl_backup_only, ip_vs.h). */
+  get leavesToHost(): boolean {
+    const isBackupAlone = this.#running.has('backup') && !this.#running.has('master')
+    return isBackupAlone && sysctl('backup_only') !== 0
   }
 
   list(): SyncDaemon[] {

@@ -49,6 +49,18 @@ test('what our own packets have just said is not overwritten by what the master 
   assert.deepEqual(counts(other), [[1, 0, 0]])
 })
 
+test('who takes a backup over believes the master, though its timeouts are longer than ours', () => {
+  const [one, other] = [laboratory(ONE), laboratory(ONE)]
+  one.use()
+  establish(one, CLIENT, '10.0.0.100:80', '192.168.10.11:8080')
+  const [record] = scan(one, new SyncScan())
+  learn(other, new SyncLearner(other.director), [{ ...record!, timeoutS: 7200 }])
+  const next = new SyncLearner(other.director)
+  learn(other, next, [{ ...record!, state: 7, flags: SyncFlag.inactive, timeoutS: 60 }])
+  assert.deepEqual(next.counts, { ...zeros(next), updated: 1 })
+  assert.deepEqual(counts(other), [[0, 1, 0]])
+})
+
 test('a connection that the master has with another server is replaced, but not by its end', () => {
   const [one, other] = [laboratory(TWO), laboratory(TWO)]
   const learner = new SyncLearner(other.director)
@@ -138,6 +150,7 @@ test('records that mean nothing here change nothing', () => {
     { ...good, protocol: 1, state: 0 },
     { ...good, clientPort: 0 },
     { ...template, state: 2 },
+    { ...template, state: 0, clientPort: 65535 },
     { ...template, state: 0, protocol: 50 },
     { ...template, state: 0, engine: { name: 'sip', data: Uint8Array.of(1) } },
   ]

@@ -174,7 +174,8 @@ export class SyncLearner {
   #isFresh(index: number, line: tables.Connection): boolean {
     if (this.isAsLearnt(index, line.expires)) return false
     const lastPacket = line.expires - lifetimeOf(line)
-    return ((now() - lastPacket) | 0) < FRESH_TICKS
+    // One before us whose records said a longer time than ours gave it an end: not a packet of the future.
+    return Math.abs((now() - lastPacket) | 0) < FRESH_TICKS
   }
 
   #insert(record: SyncRecord, hash: number, serverRow: number): void {
@@ -214,7 +215,8 @@ function isSensible(record: SyncRecord): boolean {
   const { protocol, state, flags, clientPort, engine } = record
   if ((flags & SyncFlag.template) !== 0) {
     const isKnown = protocol === 0 || LAST_STATES.has(protocol)
-    return isKnown && state <= TEMPLATE_ASSURED && engine === undefined
+    // One with a client's port would be taken for that of a call (call-id.ts).
+    return isKnown && clientPort === 0 && state <= TEMPLATE_ASSURED && engine === undefined
   }
   return clientPort !== 0 && state <= (LAST_STATES.get(protocol) ?? -1)
 }

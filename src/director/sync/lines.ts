@@ -68,11 +68,15 @@ export function stateTicks(protocol: number, state: number): number {
   return timeoutOf(protocol === Protocol.sctp ? TimeoutRow.sctp + state : TimeoutRow.udp)
 }
 
-/** What a live line says; undefined for what the protocol has no words for: FULLNAT, and what goes past all servers. */
+/**
+ * What a live line says; undefined for what the protocol has no words for: FULLNAT, what goes past all servers, and
+ * templates of calls, whose numbers are our own.
+ */
 export function recordOf(line: tables.Connection): SyncRecord | undefined {
   const { status, client0, client1, client2, client3 } = line
   const server = tables.servers.row(line.server)
   const isTemplate = (status & Status.template) !== 0
+  if (isTemplate && line.clientPort !== 0) return undefined // of a call: engine sip
   const forwarding = isTemplate ? server.forwarding : forwardingOf(line)
   if (forwarding === Forwarding.fullnat || forwarding === Forwarding.bypass) return undefined
   const family = client0 === 0 && client1 === 0 && client2 === V4_MAPPED ? 4 : 6
@@ -84,8 +88,7 @@ export function recordOf(line: tables.Connection): SyncRecord | undefined {
     flags: ((status >>> 16) & FLAGS) | own | forwarding,
     state: (status & Status.stateMask) >>> Status.stateShift,
     client: [client0, client1, client2, client3],
-    // Of a template it may be the number of a call of ours.
-    clientPort: isTemplate ? 0 : line.clientPort,
+    clientPort: line.clientPort,
     virtual: [line.virtual0, line.virtual1, line.virtual2, line.virtual3],
     virtualPort: line.virtualPort,
     server: [server.address0, server.address1, server.address2, server.address3],

@@ -22,6 +22,7 @@ import {
 } from '../../../tests/director/two-directors.ts'
 import { tcpFrame, udpFrame } from '../../wire/flow.ts'
 import { SyncFlag } from '../../wire/sync-message.ts'
+import type { ServiceKey } from '../model.ts'
 import { SyncLearner } from './learner.ts'
 import { SyncScan } from './scan.ts'
 import type { SysctlName } from '../sysctls.ts'
@@ -85,6 +86,26 @@ test('UDP is told once there is more than a packet, unless sync_threshold says a
   setSwitches(eager, { sync_threshold: 0 })
   ask(eager)
   assert.equal(scan(eager, new SyncScan()).length, 1)
+})
+
+test('of calls the connections are told, not the templates', () => {
+  const service: ServiceKey = { protocol: 'udp', address: '10.0.0.100', port: 5060 }
+  const settings = { persistenceTimeoutS: 60, persistenceEngine: 'sip' }
+  const one = laboratory({ service, settings, servers: [['192.168.10.11', 5060]] })
+  setSwitches(one, { sync_threshold: 0 })
+  const data = 'INVITE sip:b@example.com SIP/2.0\r\nCall-ID: one@x\r\n\r\n'
+  assert.equal(one.send('client', udpFrame(CLIENT, '10.0.0.100:5060', { data })).departed.length, 1)
+  assert.deepEqual(
+    listed(one).map(({ client }) => client.port),
+    [0, 40000],
+  )
+  assert.deepEqual(
+    scan(one, new SyncScan()).map(({ flags, clientPort }) => [
+      flags & SyncFlag.template,
+      clientPort,
+    ]),
+    [[0, 40000]],
+  )
 })
 
 test('a walk stops when enough was told, and goes on from there; what can wait gives way', () => {

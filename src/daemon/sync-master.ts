@@ -3,7 +3,8 @@
  * (director/sync/scan.ts, wire/sync-writer.ts).
  *
  * All lines have their turn once a second; what is told then leaves with its message within a fifth of a second more.
- * Where messages cannot leave they wait, and so does the walk: nothing is lost here, it is told later.
+ * Where there is no room for messages they wait, and so does the walk: what changes meanwhile is told later. What the
+ * network refuses is lost; when it takes messages again all is told anew, as when a master starts.
  */
 import type { SyncDaemon } from '../director/model.ts'
 import { SyncScan, type IsHeard } from '../director/sync/scan.ts'
@@ -16,6 +17,8 @@ import type { SyncRecord } from '../wire/sync-message.ts'
 export const TICKS_A_SECOND = 50
 /** A message that is not full leaves after so many ticks. */
 const FLUSH_TICKS = 10
+/** All is told anew so often at most: of several ports some may be refused for long, and some not. */
+const ANEW_TICKS = 60 * TICKS_A_SECOND
 /** 65 000 connections a second, in bursts that fit a backup's socket buffer. */
 const RECORDS_A_TICK = 1300
 
@@ -35,6 +38,9 @@ export class SyncMaster {
   #senders: MulticastSender[] = []
   #waiting: Waiting[] = []
   #ticks = 0
+  /** Something was refused that no line will be told for again. */
+  #hasLost = false
+  #anewAt = 0
   /** Of the last message: null if it left, else errno's name. */
   problem: string | null = null
 
@@ -69,6 +75,8 @@ export class SyncMaster {
       this.close()
       throw error
     }
+    this.#hasLost ||= this.problem !== null
+    this.problem = null
   }
 
   close(): void {
@@ -82,9 +90,17 @@ export class SyncMaster {
     this.#sendWaiting()
     if (this.#waiting.length > sysctl('sync_qlen_max')) return
     this.#keepWriters()
+    this.#tellAnew()
     const lines = Math.ceil(tables.connections.memory.capacity / TICKS_A_SECOND)
     this.#scan.run(lines, RECORDS_A_TICK, (record, line) => this.#tell(record, line))
     if (++this.#ticks % FLUSH_TICKS === 0) this.#flush()
+  }
+
+  #tellAnew(): void {
+    if (!this.#hasLost || this.#ticks < this.#anewAt) return
+    this.#hasLost = false
+    this.#anewAt = this.#ticks + ANEW_TICKS
+    this.#scan.forget()
   }
 
   #keepWriters(): void {
@@ -136,6 +152,7 @@ export class SyncMaster {
     if (result === 'full') return false
     if (result === 'sent') this.counts.messagesSent++
     else this.counts.messagesNotSent++
+    if (result === 'sent' && this.problem !== null) this.#hasLost = true
     this.problem = result === 'sent' ? null : result
     return true
   }

@@ -187,6 +187,41 @@ describe('connection synchronisation', { skip: notRoot }, () => {
     assert.equal(forwards(), true)
   })
 
+  it('does not forward for a moment while a master beside it is refused', (context) => {
+    const { synchronisation, laboratory } = new End(context)
+    const backup = { ...REQUEST, role: 'backup', interface: 'other' } as const
+    assert.equal(synchronisation.start(backup), null)
+    assert.equal(setSysctl('backup_only', 1), null)
+    synchronisation.keepBackupOnly()
+    const { mock } = context.mock.method(laboratory.director.roles, 'setSuspended')
+    const unreachable = { ...REQUEST, group: '10.0.0.1' }
+    assert.equal(synchronisation.start(unreachable)?.errno, 'ENETUNREACH')
+    assert.deepEqual(
+      mock.calls.map(({ arguments: [isSuspended] }) => isSuspended),
+      [true],
+    )
+  })
+
+  it('tells all anew when the network takes messages again, and until then says what is wrong', async (context) => {
+    const [one, other] = [new End(context), new End(context)]
+    const backup = { ...REQUEST, role: 'backup', interface: 'other' } as const
+    assert.equal(other.synchronisation.start(backup), null)
+    assert.equal(one.synchronisation.start(REQUEST), null)
+    const before = links()
+    ip('link set one down')
+    one.open(1000, CONNECTIONS)
+    await until('all were refused', () => one.count('connectionsSent') === CONNECTIONS)
+    await until('it is told', () => one.said.length > 0)
+    one.synchronisation.takeNetwork(before, [])
+    assert.equal(one.said.length, 1, 'nothing is well yet')
+    ip('link set one up')
+    one.open(2000, 1)
+    await until('all are known', () => other.count('created') === CONNECTIONS + 1)
+    await until('it is told', () => one.said.length > 1)
+    assert.match(one.said[0]!, /^warning: .* its messages cannot be sent \(E[A-Z]+\)$/)
+    assert.match(one.said[1]!, / is at work again on one$/)
+  })
+
   it('goes on when its interface comes back, and says so once', async (context) => {
     const [one, other] = [new End(context), new End(context)]
     const backup = { ...REQUEST, role: 'backup', interface: 'other' } as const

@@ -69,8 +69,15 @@ export class Synchronisation {
       const error = this.#keepOpen(daemon)
       const link = this.#linkOf(daemon)
       if (link === undefined) this.#tell(daemon, `waits for interface ${daemon.interface}`)
-      else this.#tell(daemon, error?.message ?? null)
+      else if (error !== null || !this.#isTroubled(daemon)) {
+        this.#tell(daemon, error?.message ?? null)
+      }
     }
+  }
+
+  /** A master whose messages cannot be sent: the next that leaves ends that, not the network's next change. */
+  #isTroubled({ role }: SyncDaemon): boolean {
+    return role === 'master' && (this.#master?.problem ?? null) !== null
   }
 
   start(request: SyncRequest): Refusal | null {
@@ -79,8 +86,10 @@ export class Synchronisation {
     const refusal = this.#with.director.startSync(request, mtu)
     if (refusal !== null) return refusal
     const error = this.#keepOpen(sync.find(request.role)!)
-    this.keepBackupOnly()
-    if (error === null) return null
+    if (error === null) {
+      this.keepBackupOnly()
+      return null
+    }
     this.stop(request.role)
     const errno = [...ERRNOS].find((name) => name === error.code) ?? 'EIO'
     return { errno, message: `the ${request.role} synchronisation daemon: ${error.message}` }
@@ -120,7 +129,7 @@ export class Synchronisation {
       ...(backup && {
         ...backup.counts,
         ...backup.learner.counts,
-        waiting: backup.learner.waiting,
+        waitingNow: backup.learner.waiting,
       }),
     }
   }

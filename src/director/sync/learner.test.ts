@@ -102,11 +102,30 @@ test('a connection waits for its server, as long as it lasts', () => {
   learner.serversChanged()
   learner.tryWaiting()
   assert.deepEqual([learner.waiting, listed(other).length], [0, 2])
+  assert.deepEqual(
+    listed(other).map(({ expiresS }) => expiresS),
+    [898, 898],
+    'as long as is left, not from now on',
+  )
   // Who comes to a server is forwarded by that server's method.
   assert.equal(
     other.send('client', tcpFrame('10.0.0.10:3', '10.0.0.100:80', { flags: ack })).departed.length,
     1,
   )
+})
+
+test('those that wait and whose time is over are forgotten, though no server is added', () => {
+  const [one, other] = [laboratory(ONE), laboratory()]
+  const learner = new SyncLearner(other.director)
+  one.use()
+  for (let port = 1; port <= 2; port++) establish(one, `10.0.0.10:${port}`)
+  const [first, second] = scan(one, new SyncScan())
+  learn(other, learner, [{ ...first!, timeoutS: 1 }, second!])
+  learner.tryWaiting()
+  assert.equal(learner.waiting, 2)
+  other.sleep(61)
+  learner.tryWaiting()
+  assert.equal(learner.waiting, 1)
 })
 
 test('a full table refuses, and says so', () => {

@@ -35,6 +35,8 @@ const { Forwarding, NONE, Status } = tables
 const WAITING_MAX = 1 << 16
 /** Looked at in one call. */
 const WAITING_A_CALL = 4096
+/** Of those that wait, whose time is over are looked for so often. */
+const FORGET_TICKS = 60 * TICKS_PER_SECOND
 /** For a template whose record does not say how long it lasts. */
 const TEMPLATE_TIMEOUT_S = 180
 /** More would not fit half the circle of ticks: 31 days, as elsewhere. */
@@ -68,6 +70,8 @@ export class SyncLearner {
   /** By line, the end that a record gave it: another there now is our own packets'. */
   readonly #ends: Uint32Array
   #toTry: Iterator<string> | undefined
+  /** No sooner where there is no room for more; and at any rate. */
+  #forgetFrom = now()
   #forgetAt = now()
 
   /** Into the tables in use. */
@@ -91,7 +95,7 @@ export class SyncLearner {
     if (found !== NONE && this.#update(found, record)) return
     const server = this.#servers.find(record)
     if (server === NONE) this.#wait(record)
-    else this.#insert(record, hash, server)
+    else this.#insert(record, hash, server, ticksOf(record))
   }
 
   /** Servers were added: whoever waits is tried again, some with each call of `tryWaiting`. */
@@ -101,6 +105,7 @@ export class SyncLearner {
 
   /** Binds those that wait and whose server is there now. Call it some times a second. */
   tryWaiting(): void {
+    if (this.#toTry === undefined && isAtOrAfter(now(), this.#forgetAt)) this.#forgetOver()
     for (let left = WAITING_A_CALL; left > 0 && this.#toTry !== undefined; left--) {
       const next = this.#toTry.next()
       if (next.done === true) {
@@ -116,7 +121,8 @@ export class SyncLearner {
       if (server === NONE) continue
       this.#waiting.delete(next.value)
       const hash = hashOf(record)
-      if (findLine(record, hash) === NONE) this.#insert(record, hash, server)
+      if (findLine(record, hash) !== NONE) continue
+      this.#insert(record, hash, server, (until - now()) >>> 0)
     }
   }
 
@@ -124,7 +130,8 @@ export class SyncLearner {
     const key = keyOf(record)
     // Whoever was heard of last goes last.
     this.#waiting.delete(key)
-    if (this.#waiting.size >= WAITING_MAX && isAtOrAfter(now(), this.#forgetAt)) this.#forgetOver()
+    const isFull = this.#waiting.size >= WAITING_MAX
+    if (isFull && isAtOrAfter(now(), this.#forgetFrom)) this.#forgetOver()
     if (this.#waiting.size >= WAITING_MAX) {
       this.counts.unbound++
       return
@@ -135,7 +142,8 @@ export class SyncLearner {
 
   /** A second later at the earliest once more: it looks at all of them. */
   #forgetOver(): void {
-    this.#forgetAt = (now() + TICKS_PER_SECOND) >>> 0
+    this.#forgetFrom = (now() + TICKS_PER_SECOND) >>> 0
+    this.#forgetAt = (now() + FORGET_TICKS) >>> 0
     for (const [key, { until }] of this.#waiting) {
       if (isAtOrAfter(now(), until)) this.#waiting.delete(key)
     }
@@ -178,7 +186,8 @@ export class SyncLearner {
     return Math.abs((now() - lastPacket) | 0) < FRESH_TICKS
   }
 
-  #insert(record: SyncRecord, hash: number, serverRow: number): void {
+  /** `ticks`: from now to its end; one that waited has less left than it was told with. */
+  #insert(record: SyncRecord, hash: number, serverRow: number, ticks: number): void {
     const common = tables.settings.row(0)
     const server = tables.servers.row(serverRow)
     if (server.forwarding === Forwarding.fullnat) {
@@ -191,9 +200,8 @@ export class SyncLearner {
       return
     }
     const line = tables.connections.row(index)
-    const ticks = ticksOf(record)
     writeLine(line, record, serverRow, server)
-    line.clientHop = (record.flags & SyncFlag.template) === 0 ? 0 : ticks
+    line.clientHop = (record.flags & SyncFlag.template) === 0 ? 0 : ticksOf(record)
     this.#setEnd(index, line, ticks)
     line.swapOwner(BUSY, hash) // an atomic step: what stands above is seen before
     common.addConnections(1)

@@ -129,6 +129,21 @@ test('a walk stops when enough was told, and goes on from there; what can wait g
   assert.equal(walk(), 5, 'half of it is kept for what is new')
 })
 
+test('all is told anew once it is forgotten, from where the walk is', () => {
+  const one = laboratory(ONE)
+  const scanner = new SyncScan()
+  for (let port = 1; port <= 3; port++) establish(one, `10.0.0.10:${port}`)
+  assert.equal(scan(one, scanner).length, 3)
+  assert.equal(scan(one, scanner).length, 0)
+  scanner.forget()
+  assert.equal(
+    scanner.run(Infinity, 1, () => undefined),
+    1,
+  )
+  assert.equal(scan(one, scanner).length, 2)
+  assert.equal(scan(one, scanner).length, 0)
+})
+
 test('told again when the end has moved on, as the switches say', () => {
   const cases: [string, Partial<Record<SysctlName, number>>, number[]][] = [
     ['after ten seconds', {}, [10, 20, 30]],

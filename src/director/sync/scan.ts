@@ -88,6 +88,11 @@ export class SyncScan {
     this.#ends = new Uint32Array(capacity)
   }
 
+  /** From the next line on all are told once more, as by a master that begins. */
+  forget(): void {
+    for (const words of [this.#whose, this.#told, this.#ends]) words.fill(0)
+  }
+
   /** Looks at the next `lines` lines, unless `recordsMax` were told before. How many were told. */
   run(lines: number, recordsMax: number, tell: (record: SyncRecord, line: number) => void): number {
     const { capacity, bytes, base } = tables.connections.memory

@@ -91,14 +91,14 @@ class Failover {
     host.addAddress('net2', GATEWAY, 32)
   }
 
-  /** VIPs and gateway are the other director's, and everybody learns it. */
-  #move(): void {
-    const { client, one, other, nat } = this.#hosts
+  /** VIPs and gateway are the other director's from now on, and everybody learns it. */
+  #move(from: Host, to: Host): void {
+    const { client, nat } = this.#hosts
     const remove = (network: string, ip: string) =>
-      deleteAddress(one.socket, { interfaceIndex: one.indexOf(network), ip, bits: 32 })
+      deleteAddress(from.socket, { interfaceIndex: from.indexOf(network), ip, bits: 32 })
     for (const vip of Object.values(VIPS)) remove('net1', vip)
     remove('net2', GATEWAY)
-    this.#give(other)
+    this.#give(to)
     for (const vip of Object.values(VIPS)) {
       deleteNeighbour(client.socket, client.indexOf('net1'), vip)
     }
@@ -147,7 +147,7 @@ class Failover {
       [KEPT, 0],
     ])
     for (const traffic of this.#traffics) traffic.enter('moving')
-    this.#move()
+    this.#move(this.#hosts.one, this.#hosts.other)
     await this.#see('after')
     await this.#one.kill()
     await this.#see('alone')
@@ -159,15 +159,40 @@ class Failover {
     }
   }
 
-  /** A daemon that was killed goes on where it was: with the kernel engine. */
+  /** Daemons that were killed go on where they were, with the kernel engine: the backup hears its master again. */
   async restart(): Promise<void> {
     const before = await this.#other.ipvsadm('-L --daemon')
     assert.match(before, /^backup sync daemon \(mcast=net2, syncid=9, /)
     await this.#other.kill()
     const next = await this.#start('other', 'other-again')
     assert.equal(await next.ipvsadm('-L --daemon'), before)
+    this.#one = await this.#start('one', 'one-again')
+    assert.match(await this.#one.ipvsadm('-L --daemon'), /^master sync daemon /)
+    this.#move(this.#hosts.other, this.#hosts.one)
+    await this.#seeNew(next)
     assert.equal(await next.ipvsadm('--stop-daemon backup'), '')
     assert.equal(await next.ipvsadm('-L --daemon'), '')
+  }
+
+  /** A connection that is opened through the master comes to be known by this backup. */
+  async #seeNew(backup: Director): Promise<void> {
+    const clients = async (director: Director) => {
+      const listing = await director.ipvsadm('-L -n -c')
+      return new Set(listing.match(/(?<=ESTABLISHED +)10\.1\.0\.2:\d+/g))
+    }
+    const old = await clients(this.#one)
+    const log = join(this.#folder, 'new.log')
+    // Those of before have their ports again; the one more has its own.
+    const load = { ...LOAD, kept: KEPT + 1 }
+    const traffic = Traffic.start(this.#hosts.client, VIPS.nat, log, load)
+    traffic.enter('again')
+    await this.#until('the backup knows the new connection', async () => {
+      const opened = [...(await clients(this.#one))].filter((client) => !old.has(client))
+      const known = await clients(backup)
+      return opened.length === 1 && known.has(opened[0]!)
+    })
+    await traffic.stop()
+    assert.deepEqual(failuresIn(traffic.results), [])
   }
 
   /** So many requests on each connection in a phase. */
